@@ -1,0 +1,336 @@
+"""The declarations as typed, frozen values: what a dataset promises and what becomes of it. No I/O, no SQL text."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+SCALARS = {
+    "boolean": "boolean", "bool": "boolean",
+    "tinyint": "tinyint", "smallint": "smallint", "integer": "integer", "int": "integer", "bigint": "bigint",
+    "float": "float", "real": "float", "double": "double",
+    "varchar": "varchar", "text": "varchar", "string": "varchar", "json": "json",
+    "date": "date", "timestamp": "timestamptz", "timestamptz": "timestamptz", "timestamp with time zone": "timestamptz",
+}  # fmt: skip
+"""Type names of a contract -> DuckDB's. A `timestamp` is an instant in UTC: Delta's naive one is refused by older readers."""
+
+RESERVED = ("_source", "_source_time", "_row", "_rescued")
+DECIMAL = re.compile(r"(?:decimal|numeric)\s*\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\)")
+CRON = re.compile(r"cron\((.+)\)")
+
+
+def canonical_type(name: str) -> str:
+    """Return DuckDB's name of a declared type; raises ValueError for a type that a Delta table cannot hold."""
+    text = " ".join(name.strip().split())
+    lowered = text.lower()
+    if lowered in SCALARS:
+        return SCALARS[lowered]
+    if lowered in ("decimal", "numeric"):
+        raise ValueError(f"{name} needs its precision and scale, as in decimal(12,2)")
+    if found := DECIMAL.fullmatch(lowered):
+        precision, scale = int(found[1]), int(found[2] or 0)
+        if not (1 <= precision <= 38 and scale <= precision):
+            raise ValueError(f"{name}: precision is 1 to 38, scale 0 to the precision")
+        return f"decimal({precision},{scale})"
+    if lowered.endswith("[]"):
+        return canonical_type(text[:-2]) + "[]"
+    if found := re.fullmatch(r"struct\s*\((.+)\)", text, re.IGNORECASE):
+        return f"struct({', '.join(_field(part) for part in _split(found[1]))})"
+    raise ValueError(f"unknown type {name}; one of {', '.join(dict.fromkeys(SCALARS))}, decimal(p,s), TYPE[], struct(name TYPE, ...)")
+
+
+def _field(text: str) -> str:
+    found = re.fullmatch(r'("(?:[^"]|"")+"|\w+)\s+(.+)', text.strip())
+    if not found:
+        raise ValueError(f"a struct's field is `name TYPE`, not {text.strip()!r}")
+    name = found[1] if found[1].startswith('"') else f'"{found[1]}"'
+    return f"{name} {canonical_type(found[2])}"
+
+
+def _split(text: str) -> list[str]:
+    parts, depth, start = [], 0, 0
+    for at, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if char == "," and depth == 0:
+            parts.append(text[start:at])
+            start = at + 1
+    return [*parts, text[start:]]
+
+
+def _folder(path: str) -> str:
+    if path.startswith("/") or "://" in path or ".." in path.split("/") or "//" in path:
+        raise ValueError("a path inside the lake, such as raw/orders/; no scheme, no leading slash, no '..'")
+    return path if path.endswith("/") else path + "/"
+
+
+def _pattern(path: str) -> str:
+    return path if any(mark in path for mark in "*?[") else _folder(path)
+
+
+def _schedule(trigger: str) -> str:
+    named = ("arrival", "all_inputs", "any_input", "hourly", "daily")
+    if trigger in named:
+        return trigger
+    if (found := CRON.fullmatch(trigger)) and len(found[1].split()) == 5:
+        return trigger
+    raise ValueError("one of hourly, daily, cron(minute hour day month weekday) in UTC, or (datasets) arrival, (transforms) all_inputs, any_input")
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", description="Starts with a letter; letters, digits, _ and -.")]
+Folder = Annotated[str, AfterValidator(_folder)]
+SourcePath = Annotated[str, AfterValidator(_pattern)]
+TypeName = Annotated[str, AfterValidator(canonical_type)]
+Schedule = Annotated[str, AfterValidator(_schedule)]
+Sql = Annotated[str, Field(min_length=1)]
+
+
+class Declared(BaseModel):
+    """Strict and frozen: an unknown word is an error, a value never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class CsvOptions(Declared):
+    """The dialect that the producer promises; nothing is guessed."""
+
+    delimiter: str = Field(",", min_length=1, max_length=4)
+    quote: str = Field('"', max_length=1, description="Empty: no quoting at all.")
+    escape: str = Field('"', max_length=1, description="The character that escapes a quote inside quotes; the quote itself by default.")
+    header: bool = True
+    encoding: str = "utf-8"
+    null: str = Field("", description="The unquoted or quoted text that stands for NULL.")
+
+
+class JsonOptions(Declared):
+    """How records lie in a file: `lines` (one a line), `array` (one JSON array), `concatenated` (one after another, with or without newlines)."""
+
+    layout: Literal["lines", "array", "concatenated"] = "array"
+    encoding: str = "utf-8"
+
+
+class JsonlOptions(Declared):
+    """One JSON object a line."""
+
+    encoding: str = "utf-8"
+
+
+class XlsxOptions(Declared):
+    """Which sheet (the first by default) and the row that holds the header (1 by default)."""
+
+    sheet: str | None = None
+    first_row: int = Field(1, ge=1)
+    header: bool = True
+    null: str = ""
+
+
+class ParquetOptions(Declared):
+    """Parquet needs none."""
+
+
+Options = CsvOptions | JsonOptions | JsonlOptions | XlsxOptions | ParquetOptions
+OPTIONS: dict[str, type[Options]] = {
+    "csv": CsvOptions, "json": JsonOptions, "jsonl": JsonlOptions, "xlsx": XlsxOptions, "parquet": ParquetOptions,
+}  # fmt: skip
+
+
+class Source(Declared):
+    """Where raw objects arrive and how to read them."""
+
+    path: SourcePath = Field(description="Every object below this folder, or that matches this glob, belongs to the dataset.")
+    format: Literal["csv", "json", "jsonl", "parquet", "xlsx"]
+    options: dict[str, Any] = Field(default_factory=dict)
+    trigger: Schedule = "arrival"
+    unknown_columns: Literal["reject", "ignore", "rescue"] = Field(
+        "reject",
+        description="A column or key that the contract does not name: reject (the file, or for JSON the record), ignore, or rescue into _rescued as JSON.",
+    )
+
+    @model_validator(mode="after")
+    def _check_options(self) -> Self:
+        OPTIONS[self.format](**self.options)
+        if self.trigger in ("all_inputs", "any_input"):
+            raise ValueError("a dataset's trigger is arrival, hourly, daily or cron(...)")
+        return self
+
+    @property
+    def typed_options(self) -> Options:
+        return OPTIONS[self.format](**self.options)
+
+    @property
+    def prefix(self) -> str:
+        """The folder to list: the path up to its first wildcard."""
+        literal = re.split(r"[*?\[]", self.path, maxsplit=1)[0]
+        return literal[: literal.rfind("/") + 1]
+
+
+class Column(Declared):
+    """One column of the table: read from the record, or computed from the others (`sql`)."""
+
+    name: str = Field(min_length=1, max_length=200)
+    type: TypeName = "varchar"
+    required: bool = False
+    from_: str | None = Field(None, alias="from", description="Where it is in the record: another header name, or a path into nested JSON such as data.device_id.")
+    sql: Sql | None = Field(None, description="Computed from the other columns instead of read.")
+    format: str | None = Field(None, description="strptime format of a date or timestamp that is not ISO 8601.")
+    description: str | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.name in RESERVED or self.name.startswith("_"):
+            raise ValueError(f"{self.name}: names that begin with _ are Lakelet's own")
+        if self.sql and (self.from_ or self.format):
+            raise ValueError("a computed column (sql) has neither `from` nor `format`")
+        if self.format and self.type not in ("date", "timestamptz"):
+            raise ValueError("`format` is for date and timestamp columns")
+        return self
+
+    @property
+    def source_name(self) -> str:
+        return self.from_ or self.name
+
+
+class Check(Declared):
+    """A condition on every row; NULL passes, as in SQL. It may look into other tables: `id in (select id from products)`."""
+
+    name: Name
+    sql: Sql
+    action: Literal["warn", "quarantine", "fail"] = Field("quarantine", description="fail sets the whole file aside.")
+
+
+class Expect(Declared):
+    """A condition on the table after a load. Exactly one of rows, nulls, unique, fresh, usual."""
+
+    name: Name
+    rows: tuple[int | None, int | None] | None = Field(None, description="[least, most] rows in the table; null for no bound.")
+    nulls: dict[str, float] | None = Field(None, description="Column -> the largest share of NULL, 0 to 1.")
+    unique: list[str] | None = Field(None, description="Columns that together are unique.")
+    fresh: dict[str, str] | None = Field(None, description="Timestamp or date column -> the largest age of its newest value, such as 2 days.")
+    usual: float | None = Field(None, gt=0, description="The load's accepted rows are within this factor of the median of the last ten loads.")
+    action: Literal["warn", "alert"] = "warn"
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(value is not None for value in (self.rows, self.nulls, self.unique, self.fresh, self.usual)) != 1:
+            raise ValueError("exactly one of rows, nulls, unique, fresh, usual")
+        return self
+
+
+class Target(Declared):
+    """The Delta table that holds the result."""
+
+    path: Folder
+    mode: Literal["append", "merge", "overwrite"] = "append"
+    partition_by: tuple[str, ...] = ()
+
+
+class Result(Declared):
+    """The Delta table that a transform's result replaces."""
+
+    path: Folder
+    mode: Literal["overwrite"] = "overwrite"
+    partition_by: tuple[str, ...] = ()
+
+
+class Export(Declared):
+    """A derived copy for readers that do not read Delta: one file a partition."""
+
+    path: Folder
+    format: Literal["csv", "parquet"]
+    partition_by: tuple[str, ...] = Field((), description="The table's partition columns, or none for a single file.")
+
+
+class Dataset(Declared):
+    """Files of one kind, their contract, and the table they become."""
+
+    dataset: Name
+    description: str = ""
+    source: Source
+    columns: tuple[Column, ...] = Field(min_length=1)
+    key: tuple[str, ...] = ()
+    order_by: tuple[str, ...] = Field((), description="The newest version of a key wins: the greatest of these, whatever the order of arrival.")
+    checks: tuple[Check, ...] = ()
+    expect: tuple[Expect, ...] = ()
+    target: Target
+    exports: tuple[Export, ...] = ()
+    after: Literal["archive", "keep"] = "archive"
+    pipeline: str = Field("", exclude=True, repr=False, description="Set by the project: the folder that declares it.", json_schema_extra={"readOnly": True})
+
+    @property
+    def name(self) -> str:
+        return self.dataset
+
+    @property
+    def read_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.sql is None)
+
+    @property
+    def computed_columns(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.columns if column.sql is not None)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [column.name for column in self.columns]
+        _distinct("columns", [name.lower() for name in names])
+        _distinct("checks", [check.name for check in self.checks])
+        for where, wanted in (("key", self.key), ("order_by", self.order_by), ("target.partition_by", self.target.partition_by)):
+            _known(where, wanted, names)
+        for expect in self.expect:
+            _known(f"expect {expect.name}", [*(expect.nulls or ()), *(expect.unique or ()), *(expect.fresh or ())], names)
+        if not self.read_columns:
+            raise ValueError("columns: at least one is read from the source; all of these are computed")
+        if self.target.mode == "merge" and not self.key:
+            raise ValueError("target.mode is merge, which needs a key")
+        if len(self.target.partition_by) >= len(names):
+            raise ValueError("target.partition_by: at least one column must remain outside the partitioning")
+        _exports(self.exports, self.target)
+        return self
+
+
+class Transform(Declared):
+    """A table made by a query over datasets and other transforms."""
+
+    transform: Name
+    description: str = ""
+    sql: str = Field(description="The SQL file beside this one.")
+    when: Schedule = "all_inputs"
+    target: Result
+    expect: tuple[Expect, ...] = ()
+    exports: tuple[Export, ...] = ()
+    pipeline: str = Field("", exclude=True, repr=False)
+    query: str = Field("", exclude=True, repr=False)
+    inputs: tuple[str, ...] = Field((), exclude=True, repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.transform
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.when == "arrival":
+            raise ValueError("when: a transform runs on all_inputs, any_input, hourly, daily or cron(...)")
+        _exports(self.exports, self.target)
+        return self
+
+
+Declaration = Dataset | Transform
+
+
+def _exports(exports: tuple[Export, ...], target: Target | Result) -> None:
+    for export in exports:
+        if export.partition_by not in ((), target.partition_by):
+            raise ValueError(f"exports {export.path}: partition_by is the table's own ({list(target.partition_by)}) or none")
+    _distinct("exports", [f"{export.path} as {export.format}" for export in exports])
+
+
+def _distinct(where: str, names: list[str]) -> None:
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{where}: {', '.join(twice)} stands there twice")
+
+
+def _known(where: str, wanted: Any, names: list[str]) -> None:
+    from difflib import get_close_matches
+
+    for name in wanted:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            raise ValueError(f"{where}: no column {name}" + (f"; did you mean {near[0]}?" if near else f"; columns are {', '.join(names)}"))
