@@ -33,7 +33,7 @@ def canonical_type(name: str) -> str:
             raise ValueError(f"{name}: precision is 1 to 38, scale 0 to the precision")
         return f"decimal({precision},{scale})"
     if lowered.endswith("[]"):
-        return canonical_type(text[:-2]) + "[]"
+        return _inner(text[:-2]) + "[]"
     if found := re.fullmatch(r"struct\s*\((.+)\)", text, re.IGNORECASE):
         return f"struct({', '.join(_field(part) for part in _split(found[1]))})"
     raise ValueError(f"unknown type {name}; one of {', '.join(dict.fromkeys(SCALARS))}, decimal(p,s), TYPE[], struct(name TYPE, ...)")
@@ -44,7 +44,15 @@ def _field(text: str) -> str:
     if not found:
         raise ValueError(f"a struct's field is `name TYPE`, not {text.strip()!r}")
     name = found[1] if found[1].startswith('"') else f'"{found[1]}"'
-    return f"{name} {canonical_type(found[2])}"
+    return f"{name} {_inner(found[2])}"
+
+
+def _inner(text: str) -> str:
+    """A type inside a list or struct: those that JSON itself can say exactly."""
+    kind = canonical_type(text)
+    if kind.startswith(("decimal", "date", "timestamp")):
+        raise ValueError(f"{text} inside a list or struct is not exact in JSON; read it as varchar, or as a column of its own with `from`")
+    return kind
 
 
 def _split(text: str) -> list[str]:
@@ -73,7 +81,9 @@ def _schedule(trigger: str) -> str:
         return trigger
     if (found := CRON.fullmatch(trigger)) and len(found[1].split()) == 5:
         return trigger
-    raise ValueError("one of hourly, daily, cron(minute hour day month weekday) in UTC, or (datasets) arrival, (transforms) all_inputs, any_input")
+    raise ValueError(
+        "one of hourly, daily, cron(minute hour day month weekday) in UTC, or (datasets) arrival, (transforms) all_inputs, any_input"
+    )
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", description="Starts with a letter; letters, digits, _ and -.")]
@@ -169,7 +179,9 @@ class Column(Declared):
     name: str = Field(min_length=1, max_length=200)
     type: TypeName = "varchar"
     required: bool = False
-    from_: str | None = Field(None, alias="from", description="Where it is in the record: another header name, or a path into nested JSON such as data.device_id.")
+    from_: str | None = Field(
+        None, alias="from", description="Where it is in the record: another header name, or a path into nested JSON such as data.device_id."
+    )
     sql: Sql | None = Field(None, description="Computed from the other columns instead of read.")
     format: str | None = Field(None, description="strptime format of a date or timestamp that is not ISO 8601.")
     description: str | None = None
@@ -204,8 +216,12 @@ class Expect(Declared):
     rows: tuple[int | None, int | None] | None = Field(None, description="[least, most] rows in the table; null for no bound.")
     nulls: dict[str, float] | None = Field(None, description="Column -> the largest share of NULL, 0 to 1.")
     unique: list[str] | None = Field(None, description="Columns that together are unique.")
-    fresh: dict[str, str] | None = Field(None, description="Timestamp or date column -> the largest age of its newest value, such as 2 days.")
-    usual: float | None = Field(None, gt=0, description="The load's accepted rows are within this factor of the median of the last ten loads.")
+    fresh: dict[str, str] | None = Field(
+        None, description="Timestamp or date column -> the largest age of its newest value, such as 2 days."
+    )
+    usual: float | None = Field(
+        None, gt=0, description="The load's accepted rows are within this factor of the median of the last ten loads."
+    )
     action: Literal["warn", "alert"] = "warn"
 
     @model_validator(mode="after")
@@ -247,13 +263,17 @@ class Dataset(Declared):
     source: Source
     columns: tuple[Column, ...] = Field(min_length=1)
     key: tuple[str, ...] = ()
-    order_by: tuple[str, ...] = Field((), description="The newest version of a key wins: the greatest of these, whatever the order of arrival.")
+    order_by: tuple[str, ...] = Field(
+        (), description="The newest version of a key wins: the greatest of these, whatever the order of arrival."
+    )
     checks: tuple[Check, ...] = ()
     expect: tuple[Expect, ...] = ()
     target: Target
     exports: tuple[Export, ...] = ()
     after: Literal["archive", "keep"] = "archive"
-    pipeline: str = Field("", exclude=True, repr=False, description="Set by the project: the folder that declares it.", json_schema_extra={"readOnly": True})
+    pipeline: str = Field(
+        "", exclude=True, repr=False, description="Set by the project: the folder that declares it.", json_schema_extra={"readOnly": True}
+    )
 
     @property
     def name(self) -> str:

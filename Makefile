@@ -1,0 +1,54 @@
+# Every command of the project. `make` alone prints them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LAKE ?= lake
+ROWS ?= 1000000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint bench lock clean
+
+help: ## print this
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/runtime ## set up, then run all five pipelines on sample data in ./lake
+	@LAKE=$(LAKE) ROWS=$(ROWS) bash docs/demo.sh
+
+test: $(VENV)/dev ## set up, then run the tests
+	$(BIN)/python -m pytest -q
+
+check: lint test ## everything that CI runs: format, lint, types, tests
+
+lint: $(VENV)/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lakelet check
+
+bench: $(VENV)/dev ## measure, beside the rivals that are installed
+	$(BIN)/python -m benchmarks
+
+lock: ## write the lock files again (needs uv)
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o requirements.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q --extra dev -o requirements-dev.lock pyproject.toml
+
+clean: ## remove the environment and the demo's lake
+	rm -rf $(VENV) $(LAKE)
+
+$(VENV)/runtime: requirements.lock Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Lakelet needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "python3 has no venv here: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@echo "installing what Lakelet runs on"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(WRITE_COMMAND)
+	@touch $@
+
+$(VENV)/dev: $(VENV)/runtime requirements-dev.lock
+	@echo "installing what its tests need"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The command, straight from the checkout: nothing is built, edits count at once.
+define WRITE_COMMAND
+printf '#!%s\nimport sys\n\nsys.path.insert(0, "%s")\n\nfrom handlers.cli import main\n\nmain()\n' "$(CURDIR)/$(BIN)/python" "$(CURDIR)" > $(BIN)/lakelet && chmod +x $(BIN)/lakelet
+endef

@@ -1,0 +1,165 @@
+"""Which files each kind of write adds and removes. Decides and writes fragments; commits nothing."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import duckdb
+
+from core.contract import Dataset
+from core.delta import Change, DataFile, Snapshot
+from core.engine import fragments, relation
+from core.quality import table_columns
+from core.sql import PROVENANCE, identifier, identifiers, literal, same_key, same_values, version_of
+
+FATES: Final = ("inserted", "updated", "superseded", "duplicate")
+"""What becomes of an accepted row. duplicate: its key's row says the same already; superseded: its key has a newer one."""
+
+NEWEST: Final = "lakelet/newest"
+"""The identity under which an overwritten table records the time (microseconds) of the object that it holds."""
+
+FEW_KEYS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A Change without its record yet, and the fates of the accepted rows: source -> fate -> rows."""
+
+    change: Change
+    fates: Mapping[str, Mapping[str, int]]
+
+
+def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+    """Add every accepted row."""
+    added = fragments(connection, f"select {identifiers(table_columns(dataset))} from accepted", snapshot)
+    return Decision(Change(added=added), _fates(connection, "select _source, 'inserted' as fate from accepted"))
+
+
+def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+    """Let the newest object be the whole table; an older one that arrives later changes nothing."""
+    newest = connection.execute(
+        "select _source, epoch_us(_source_time) from objects order by _source_time desc, _source desc limit 1"
+    ).fetchone()
+    if newest is None or newest[1] < (snapshot.identity(NEWEST) or 0):
+        return Decision(Change(), _fates(connection, "select _source, 'superseded' as fate from accepted"))
+    source, time = newest
+    query = f"select {identifiers(table_columns(dataset))} from accepted where _source = {literal(source)}"
+    fates = _fates(connection, f"select _source, if(_source = {literal(source)}, 'inserted', 'superseded') as fate from accepted")
+    change = Change(fragments(connection, query, snapshot), snapshot.files, {NEWEST: time}, exclusive=True)
+    return Decision(change, fates)
+
+
+def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+    """Let the newest version of each key stay, in any order of arrival: target rows that lose and new keys make the fragments.
+
+    Only files that may hold one of the keys are read (by statistics), only those that hold a losing row are written again.
+    """
+    _rank(connection, dataset)
+    candidates = _candidates(connection, dataset, snapshot)
+    _match(connection, dataset, snapshot, candidates)
+    touched = {path for (path,) in connection.execute("select distinct _path from matched where _wins").fetchall()}
+    rewritten = tuple(file for file in candidates if file.path in touched)
+    columns = identifiers(table_columns(dataset))
+    keys = [f"matched.{identifier(name)} = kept.{identifier(name)}" for name in dataset.key]
+    query = (
+        f"select {columns} from latest as kept where not exists (select 1 from matched where not _wins and {' and '.join(keys)})\n"
+        f"union all\nselect {columns} from ({relation(snapshot, files=rewritten)}) as kept "
+        f"where not exists (select 1 from matched where _wins and {' and '.join(keys)})"
+    )
+    return Decision(Change(fragments(connection, query, snapshot), rewritten, exclusive=True), _fates(connection, _merge_fates(dataset)))
+
+
+def _rank(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
+    declared = [f"{identifier(name)} desc nulls last" for name in dataset.order_by]
+    order = ", ".join([*declared, *(f"{name} desc" for name in PROVENANCE)])
+    connection.execute(
+        "create or replace temp table ranked as\n"
+        f"select *, row_number() over (partition by {identifiers(dataset.key)} order by {order}) as _rank from accepted"
+    )
+    connection.execute("create or replace temp view latest as select * exclude (_rank) from ranked where _rank = 1")
+
+
+def _candidates(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> tuple[DataFile, ...]:
+    """Return the files that may hold one of the batch's keys, as far as the log's statistics and partitions can tell."""
+    if not snapshot.files:
+        return ()
+    (keys,) = connection.execute("select count(*) from latest").fetchone() or (0,)
+    tests = _file_tests(dataset, snapshot, exact=keys * len(snapshot.files) <= FEW_KEYS * 100)
+    if not tests:
+        return snapshot.files
+    connection.register("actions", snapshot.actions)
+    found = connection.execute(f"select row_number() over () - 1 as n, {tests} as candidate from actions").fetchall()
+    connection.unregister("actions")
+    return tuple(snapshot.files[n] for n, candidate in found if candidate)
+
+
+def _file_tests(dataset: Dataset, snapshot: Snapshot, *, exact: bool) -> str:
+    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
+    known = snapshot.actions.schema
+    bounded = {field.name for field in known.field("min").type} if "min" in known.names and "max" in known.names else set()
+    tests = []
+    for name in dataset.key:
+        column = identifier(name)
+        if name in snapshot.partition_by:
+            kind = "varchar"
+            tests.append((f"actions.partition.{column}::{kind} is not distinct from latest.{column}::{kind}", "true"))
+        elif name in bounded:
+            low, high = f"actions.min.{column}", f"actions.max.{column}"
+            unknown = f"{low} is null or {high} is null"
+            tests.append(
+                (
+                    f"({unknown} or latest.{column} between {low} and {high})",
+                    f"({unknown} or ({low} <= (select max({column}) from latest) and {high} >= (select min({column}) from latest)))",
+                )
+            )
+    if not tests:
+        return ""
+    if exact:
+        return f"exists (select 1 from latest where {' and '.join(test for test, _ in tests)})"
+    return " and ".join(test for _, test in tests)
+
+
+def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, candidates: tuple[DataFile, ...]) -> None:
+    values = [column.name for column in dataset.columns]
+    connection.execute(
+        "create or replace temp table matched as\n"
+        f"select {identifiers(dataset.key, 'latest.')}, held._path, "
+        f"{version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)} as _wins, {same_values('latest', 'held', values)} as _same\n"
+        f"from ({relation(snapshot, files=candidates, file_column='_path')}) as held join latest on {same_key('held', 'latest', dataset.key)}"
+    )
+
+
+def _merge_fates(dataset: Dataset) -> str:
+    values = [column.name for column in dataset.columns]
+    return (
+        "select ranked._source, case\n"
+        f"    when ranked._rank > 1 then if({same_values('ranked', 'latest', values)}, 'duplicate', 'superseded')\n"
+        "    when matched._wins is null then 'inserted'\n"
+        "    when matched._same then 'duplicate'\n"
+        "    when matched._wins then 'updated'\n"
+        "    else 'superseded' end as fate\n"
+        f"from ranked join latest on {same_key('ranked', 'latest', dataset.key)} left join matched on {same_key('ranked', 'matched', dataset.key)}"
+    )
+
+
+def _fates(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for source, fate, rows in connection.execute(f"select _source, fate, count(*) from ({query}) group by all").fetchall():
+        found.setdefault(source, dict.fromkeys(FATES, 0))[fate] = rows
+    return found
+
+
+SINKS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Snapshot], Decision]]] = {
+    "append": append,
+    "merge": merge,
+    "overwrite": overwrite,
+}
+
+
+def without(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:
+    """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table."""
+    named = ", ".join(literal(source) for source in sources)
+    held = f"select distinct _path from ({relation(snapshot, file_column='_path')}) where _source in ({named})"
+    paths = {path for (path,) in connection.execute(held).fetchall()}
+    removed = tuple(file for file in snapshot.files if file.path in paths)
+    return f"select {identifiers(snapshot.schema.names)} from ({relation(snapshot, files=removed)}) where _source not in ({named})", removed

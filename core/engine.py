@@ -1,0 +1,199 @@
+"""SQL in, Parquet files out: fragments that nothing sees until a commit names them; and snapshots as relations for SQL to read."""
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import duckdb
+import pyarrow as pa
+
+from core.delta import DataFile, Snapshot
+from core.errors import Terminal
+from core.sql import IMPOSSIBLE_PARTITIONS, identifier, identifiers, literal, texts
+
+MANY_PARTITIONS: Final = 30
+"""Above this, rows are ordered by partition first: DuckDB keeps 100 files open, and unordered rows become thousands of small files."""
+
+LONGEST_STATISTIC: Final = 64
+"""A longer text is left out of a file's statistics rather than cut: a cut maximum would hide rows."""
+
+PARTITION_TYPES: Final = (pa.types.is_string, pa.types.is_date, pa.types.is_integer, pa.types.is_boolean)
+
+
+def schema_of(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Schema:
+    """Return the Arrow schema that a query's fragments will have."""
+    return connection.execute(f"select * from ({query}) limit 0").to_arrow_table().schema
+
+
+def fragments(connection: duckdb.DuckDBPyConnection, query: str, snapshot: Snapshot) -> tuple[DataFile, ...]:
+    """Run a query and write its rows as Parquet files into the table's location, by partition; return them with their statistics.
+
+    `query` gives the table's columns. A crash leaves orphans, which vacuum takes.
+    """
+    if not snapshot.partition_by:
+        target, options = f"{snapshot.uri}/part-{uuid4()}.parquet", ""
+    else:
+        _refuse_partitions(snapshot)
+        target = snapshot.uri
+        options = f", partition_by ({identifiers(snapshot.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
+        query = f"select * from ({query}){_partition_order(connection, query, snapshot.partition_by)}"
+    written = connection.execute(
+        f"copy ({query}) to {literal(target)} (format parquet, compression zstd, return_stats{options})"
+    ).fetchall()
+    files = [_data_file(snapshot, row) for row in written]
+    return tuple(file for file in files if file.rows)
+
+
+def _partition_order(connection: duckdb.DuckDBPyConnection, query: str, partition_by: Sequence[str]) -> str:
+    columns = identifiers(partition_by)
+    distinct = f"select count(*) from (select distinct {columns} from ({query}) limit {MANY_PARTITIONS + 1})"
+    (count,) = connection.execute(distinct).fetchone() or (0,)
+    return f" order by {columns}" if count > MANY_PARTITIONS else ""
+
+
+def _refuse_partitions(snapshot: Snapshot) -> None:
+    for name in snapshot.partition_by:
+        kind = snapshot.schema.field(name).type
+        if not any(test(kind) for test in PARTITION_TYPES):
+            raise Terminal(
+                f"table {snapshot.uri}", expected="partition columns of type date, varchar, integer or boolean", found=f"{name} {kind}"
+            )
+
+
+def _data_file(snapshot: Snapshot, written: tuple[Any, ...]) -> DataFile:
+    filename, rows, size, _, statistics, keys = written
+    partition = {name: value for name, value in (keys or {}).items()}
+    for name, value in partition.items():
+        if value in IMPOSSIBLE_PARTITIONS:
+            raise Terminal(
+                f"table {snapshot.uri}", expected=f"a value of partition column {name}", found=f"the text {value!r}", remedy="Map it first."
+            )
+    path = filename.removeprefix(snapshot.uri).lstrip("/")
+    return DataFile(path, size, rows, partition, json.dumps(delta_statistics(snapshot.schema, rows, statistics), ensure_ascii=False))
+
+
+# --- statistics ----------------------------------------------------------------------------------------------------------------------
+
+
+def delta_statistics(schema: pa.Schema, rows: int, statistics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """Translate DuckDB's column statistics (texts by quoted name) into Delta's; what cannot be told exactly is left out.
+
+    A missing statistic costs a file opened in vain, a wrong one hides rows.
+    """
+    least: dict[str, Any] = {}
+    most: dict[str, Any] = {}
+    nulls: dict[str, int] = {}
+    for field in schema:
+        found = statistics.get(identifier(field.name))
+        if found is None:
+            continue
+        if "null_count" in found:
+            nulls[field.name] = int(found["null_count"])
+        bounds = [_statistic(field.type, found.get(bound)) for bound in ("min", "max")]
+        if found.get("has_nan") != "true" and None not in bounds:
+            least[field.name], most[field.name] = bounds
+    return {"numRecords": rows, "minValues": least, "maxValues": most, "nullCount": nulls}
+
+
+def _statistic(kind: pa.DataType, text: str | None) -> Any:
+    if text is None:
+        return None
+    if pa.types.is_integer(kind):
+        return int(text)
+    if pa.types.is_floating(kind):
+        return value if math.isfinite(value := float(text)) else None
+    if pa.types.is_decimal(kind):
+        return float(text) if kind.precision <= 15 else None
+    if pa.types.is_string(kind):
+        return text if len(text.encode()) <= LONGEST_STATISTIC and text.isprintable() else None
+    if pa.types.is_date(kind):
+        return text if len(text) == 10 else None
+    if pa.types.is_timestamp(kind):
+        return _instant(text)
+    return None
+
+
+def _instant(text: str) -> str | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    except (ValueError, OverflowError):
+        return None
+
+
+# --- reading tables ------------------------------------------------------------------------------------------------------------------
+
+
+def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, file_column: str | None = None) -> str:
+    """Return a query over a snapshot, or over some of its files; `file_column` adds each row's file (its path below the table)."""
+    wanted = snapshot.files if files is None else tuple(files)
+    columns = [identifier(name) for name in snapshot.schema.names]
+    if not wanted:
+        empty = [f"null::{_duck_type(field.type)} as {identifier(field.name)}" for field in snapshot.schema]
+        extra = [f"null::varchar as {file_column}"] if file_column else []
+        return f"select {', '.join(empty + extra)} where false"
+    if file_column:
+        columns.append(f"substr(filename, {len(snapshot.uri) + 2}) as {file_column}")
+    options = ["union_by_name = true"] if len(wanted) > 1 and _evolved(snapshot) else []
+    if snapshot.partition_by:
+        types = ", ".join(f"{identifier(name)}: {literal(_duck_type(snapshot.schema.field(name).type))}" for name in snapshot.partition_by)
+        options += ["hive_partitioning = true", f"hive_types = {{{types}}}"]
+    else:
+        options += ["hive_partitioning = false"]
+    if file_column:
+        options.append("filename = true")
+    paths = texts(f"{snapshot.uri}/{file.path}" for file in wanted)
+    return f"select {', '.join(columns)} from read_parquet({paths}, {', '.join(options)})"
+
+
+def _evolved(snapshot: Snapshot) -> bool:
+    """Whether files may lack columns that were added later; only then are all their footers read to find out."""
+    counted = snapshot.actions.schema.field("null_count").type if "null_count" in snapshot.actions.column_names else None
+    if counted is None:
+        return True
+    counts = snapshot.actions["null_count"].combine_chunks()
+    names = [field.name for field in counted]
+    return any(counts.field(name).null_count for name in names) or len(names) < len(snapshot.schema.names) - len(snapshot.partition_by)
+
+
+def _duck_type(kind: pa.DataType) -> str:
+    if pa.types.is_timestamp(kind):
+        return "timestamptz" if kind.tz else "timestamp"
+    if pa.types.is_struct(kind):
+        return "struct(" + ", ".join(f"{identifier(f.name)} {_duck_type(f.type)}" for f in kind) + ")"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"{_duck_type(kind.value_type)}[]"
+    if pa.types.is_decimal(kind):
+        return f"decimal({kind.precision},{kind.scale})"
+    return DUCK_TYPES[str(kind)]
+
+
+DUCK_TYPES: Final = {
+    "bool": "boolean", "int8": "tinyint", "int16": "smallint", "int32": "integer", "int64": "bigint", "float": "float", "double": "double",
+    "string": "varchar", "large_string": "varchar", "string_view": "varchar", "date32[day]": "date", "binary": "blob",
+}  # fmt: skip
+
+
+# --- what a table can hold -----------------------------------------------------------------------------------------------------------
+
+STORED_AS: Final = {
+    "HUGEINT": "bigint", "UTINYINT": "smallint", "USMALLINT": "integer", "UINTEGER": "bigint", "UBIGINT": "decimal(20,0)",
+    "TIMESTAMP": "timestamptz", "TIMESTAMP_S": "timestamptz", "TIMESTAMP_MS": "timestamptz", "TIMESTAMP_NS": "timestamptz",
+    "UUID": "varchar", "JSON": "varchar", '"NULL"': "varchar",
+}  # fmt: skip
+"""DuckDB's types that Delta lacks, and what they are stored as; a value that does not fit is an error (Parquet would make a HUGEINT a double)."""
+
+UNSTORABLE: Final = ("TIME", "TIMETZ", "TIME WITH TIME ZONE", "INTERVAL", "BIT", "UHUGEINT", "BIGNUM", "VARINT")
+
+
+def storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """Wrap a query so that every column has a type that a Delta table can hold; Terminal for one that has no equal."""
+    columns = []
+    for name, kind, *_ in connection.execute(f"describe {query}").fetchall():
+        if kind in UNSTORABLE:
+            raise Terminal(f"column {name}", expected="a type that a table can hold", found=kind, remedy="Cast it, for example to varchar.")
+        stored = "varchar" if kind.startswith("ENUM") else STORED_AS.get(kind)
+        columns.append(f"cast({identifier(name)} as {stored}) as {identifier(name)}" if stored else identifier(name))
+    return f"select {', '.join(columns)} from (\n{query}\n)"

@@ -1,0 +1,98 @@
+"""Derived copies for readers that do not read Delta: one file a partition, written again when its partition changed.
+
+A set of files is not atomic; the Delta table is the truth.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import duckdb
+
+from core.contract import Dataset, Declaration, Export
+from core.delta import Snapshot, changed_partitions
+from core.engine import relation
+from core.lake import Lake
+from core.sql import PROVENANCE, identifiers, literal
+
+WRITERS: Final = {"csv": "format csv, header true", "parquet": "format parquet, compression zstd"}
+STATE: Final = "_exported.json"
+
+Partition = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An export that was brought up to a table's version, and how many files that took."""
+
+    path: str
+    version: int
+    files: int
+
+
+def refresh(lake: Lake, declaration: Declaration) -> tuple[Exported, ...]:
+    """Bring every export of a table up to its newest version. Doing it twice writes the same files."""
+    return tuple(done for export in declaration.exports if (done := _refresh(lake, declaration, export)))
+
+
+def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported | None:
+    """Write the partitions that changed, and look again: whoever writes an older version last must notice that there is a newer one."""
+    written, done = 0, None
+    while (snapshot := lake.table(declaration)) is not None:
+        last = _last_version(lake, export)
+        if last == snapshot.version:
+            break
+        written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, last))
+        lake.store.put(export.path + STATE, json.dumps({"version": snapshot.version}).encode())
+        done = Exported(export.path, snapshot.version, written)
+    return done
+
+
+def _last_version(lake: Lake, export: Export) -> int | None:
+    state = lake.store.get(export.path + STATE)
+    return int(json.loads(state)["version"]) if state else None
+
+
+def _changed(export: Export, snapshot: Snapshot, last: int | None) -> Iterable[Partition]:
+    if not export.partition_by:
+        return [{}]
+    old = snapshot.at(last) if last is not None else None
+    if old is not None:
+        return changed_partitions(old, snapshot)
+    return {json.dumps(file.partition, sort_keys=True): file.partition for file in snapshot.files}.values()
+
+
+def _write(lake: Lake, declaration: Declaration, export: Export, snapshot: Snapshot, partitions: Iterable[Partition]) -> int:
+    written = 0
+    with lake.workplace() as work, lake.session(work) as connection:
+        for partition in partitions:
+            files = [file for file in snapshot.files if not partition or file.partition == partition]
+            key = _key(declaration, export, partition)
+            if partition and not files:
+                lake.store.delete(key)
+                continue
+            local = work / f"export.{export.format}"
+            _copy(connection, declaration, export, relation(snapshot, files=files), local)
+            lake.store.put(key, local)
+            written += 1
+    return written
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, declaration: Declaration, export: Export, rows: str, local: Path) -> None:
+    hidden = (*export.partition_by, *PROVENANCE)
+    names = [row[0] for row in connection.execute(f"describe {rows}").fetchall() if row[0] not in hidden]
+    order = " order by _source, _row" if isinstance(declaration, Dataset) else ""
+    connection.execute(f"copy (select {identifiers(names)} from ({rows}){order}) to {literal(str(local))} ({WRITERS[export.format]})")
+
+
+def _key(declaration: Declaration, export: Export, partition: Partition) -> str:
+    """Return the stable name of a partition's file, its folders written as Hive does."""
+    folders = [f"{quote(name, safe='')}={_folder(partition[name])}/" for name in export.partition_by]
+    return f"{export.path}{''.join(folders)}{declaration.name}.{export.format}"
+
+
+def _folder(value: str | None) -> str:
+    return "__HIVE_DEFAULT_PARTITION__" if value is None else quote(value, safe=" ")

@@ -1,0 +1,164 @@
+"""Settings and the composition root: the only place that reads the environment and the clock."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import duckdb
+
+from core import delta, engine
+from core.contract import Dataset, Declaration
+from core.delta import Snapshot
+from core.errors import Terminal
+from core.project import Project, load
+from core.session import open_session
+from core.sql import identifier
+from core.storage import Store, open_store
+
+DEFAULT_PROJECT = "pipelines"
+DEFAULT_LAKE = "./lake"
+AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How Lakelet runs here. `memory` and `threads` bound DuckDB; `work` is where files are copied and sorts spill."""
+
+    project: Path
+    lake: str
+    raw: str
+    memory: str
+    threads: int
+    work: Path
+    aws: Mapping[str, str]
+
+    @classmethod
+    def read(cls, project: str | Path | None = None, lake: str | None = None) -> "Settings":
+        """Read LAKELET_PROJECT, LAKELET_LAKE, LAKELET_RAW, LAKELET_MEMORY, LAKELET_THREADS, LAKELET_WORK and AWS_*; arguments win."""
+        env = os.environ
+        location = lake or env.get("LAKELET_LAKE") or DEFAULT_LAKE
+        return cls(
+            project=Path(project or env.get("LAKELET_PROJECT") or DEFAULT_PROJECT),
+            lake=_absolute(location),
+            raw=_absolute((not lake and env.get("LAKELET_RAW")) or location),
+            memory=env.get("LAKELET_MEMORY") or _half_of_memory(env),
+            threads=int(env.get("LAKELET_THREADS") or os.cpu_count() or 2),
+            work=Path(env.get("LAKELET_WORK") or tempfile.gettempdir()),
+            aws=_aws_options(env) if "s3://" in f"{location} {env.get('LAKELET_RAW', '')}" else {},
+        )
+
+
+def _absolute(location: str) -> str:
+    return location.rstrip("/") if location.startswith("s3://") else str(Path(location).absolute())
+
+
+def _half_of_memory(env: Mapping[str, str]) -> str:
+    """Half of the function's memory on Lambda, half of the machine's elsewhere: the rest is Arrow's, delta-rs' and the files' cache."""
+    granted = env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")
+    total = int(granted) << 20 if granted else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return f"{max(total // 2 >> 20, 256)}MiB"
+
+
+def _aws_options(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the S3 options that obstore, delta-rs and DuckDB all take, from the environment or else the user's AWS profile."""
+    found = {name.lower(): env[name] for name in AWS_SETTINGS if env.get(name)}
+    if "aws_region" not in found and env.get("AWS_DEFAULT_REGION"):
+        found["aws_region"] = env["AWS_DEFAULT_REGION"]
+    if "aws_access_key_id" not in found:
+        found |= _profile()
+    if found.get("aws_endpoint_url", "").startswith("http://"):
+        found["aws_allow_http"] = "true"
+    return found
+
+
+def _profile() -> dict[str, str]:
+    import botocore.session
+
+    session = botocore.session.get_session()
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise Terminal(
+            "the lake is in S3",
+            expected="AWS credentials",
+            found="none",
+            remedy="Set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run `aws configure`.",
+        )
+    frozen = credentials.get_frozen_credentials()
+    options = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key, "aws_session_token": frozen.token}
+    region = session.get_config_variable("region")
+    return {name: value for name, value in {**options, "aws_region": region}.items() if value}
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A project over a place: what every operation is handed."""
+
+    project: Project
+    settings: Settings
+
+    @cached_property
+    def store(self) -> Store:
+        """Where exports, archived and rejected objects go."""
+        return open_store(self.settings.lake, self.settings.aws)
+
+    @cached_property
+    def raw(self) -> Store:
+        """Where raw objects arrive; the lake itself unless LAKELET_RAW names another place."""
+        return self.store if self.settings.raw == self.settings.lake else open_store(self.settings.raw, self.settings.aws)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def uri(self, path: str) -> str:
+        return f"{self.settings.lake}/{path.rstrip('/')}"
+
+    def table(self, declaration: Declaration) -> Snapshot | None:
+        """Open a declaration's table at its newest version; None before the first load."""
+        return delta.open_table(self.uri(declaration.target.path), self.settings.aws)
+
+    def quarantine(self, dataset: Dataset) -> Snapshot | None:
+        return delta.open_table(self.quarantine_uri(dataset), self.settings.aws)
+
+    def quarantine_uri(self, dataset: Dataset) -> str:
+        return self.uri(f"quarantine/{dataset.name}")
+
+    @contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """Give a private folder on the local disk, gone afterwards."""
+        self.settings.work.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="lakelet-", dir=self.settings.work) as folder:
+            yield Path(folder)
+
+    @contextmanager
+    def session(self, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        settings = self.settings
+        with open_session([settings.lake], work, memory=settings.memory, threads=settings.threads, credentials=settings.aws) as connection:
+            yield connection
+
+    def mount(self, connection: duckdb.DuckDBPyConnection, name: str) -> Snapshot | None:
+        """Make a table visible to SQL by its name (`orders`, `quarantine.orders`), as of now; Terminal before its first load."""
+        if name.startswith("quarantine."):
+            declaration = self.project.named(name.removeprefix("quarantine."))
+            snapshot = self.quarantine(declaration) if isinstance(declaration, Dataset) else None
+            view = f"quarantine.{identifier(declaration.name)}"
+        else:
+            declaration = self.project.named(name)
+            snapshot, view = self.table(declaration), identifier(name)
+        if snapshot is not None:
+            connection.execute(f"create or replace view {view} as {engine.relation(snapshot)}")
+        return snapshot
+
+
+def open_lake(project: str | Path | None = None, lake: str | None = None) -> Lake:
+    """Open a lake by its settings; raises InvalidProject with every problem of the declarations."""
+    settings = Settings.read(project, lake)
+    if "=" in settings.lake:
+        raise Terminal(
+            f"lake {settings.lake}", expected="a path without '='", found="one that reads like a partition folder", remedy="Choose another."
+        )
+    return Lake(load(settings.project), settings)

@@ -1,0 +1,189 @@
+"""Text rows against a contract: typed rows, refused rows with their reasons, and the count of each. Works inside one session."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+
+from core import readers
+from core.contract import Check, Dataset
+from core.errors import Terminal
+from core.project import tables_in
+from core.readers import Prepared
+from core.sql import conform, identifier, identifiers, literal, looks_elsewhere, stored_type
+from core.storage import ObjectRef
+
+Mount = Callable[[str], object]
+"""Makes a table visible to the session by its name."""
+
+QUARANTINE: Final = pa.schema(
+    [
+        ("_source", pa.string()),
+        ("_source_time", pa.timestamp("us", "UTC")),
+        ("_row", pa.int64()),
+        ("position", pa.string()),
+        ("reasons", pa.list_(pa.string())),
+        ("raw", pa.string()),
+        ("quarantined_at", pa.timestamp("us", "UTC")),
+    ]
+)
+"""The columns of every quarantine table."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Objects of one dataset that were read together: the reader's files and the objects they are, by number."""
+
+    dataset: Dataset
+    files: tuple[Prepared, ...]
+    objects: Mapping[int, ObjectRef]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The rows of one object: read = accepted + quarantined."""
+
+    read: int = 0
+    quarantined: int = 0
+
+    @property
+    def accepted(self) -> int:
+        return self.read - self.quarantined
+
+
+def table_columns(dataset: Dataset) -> tuple[str, ...]:
+    """Return the columns of the dataset's table: the contract's, then the provenance."""
+    rescued = ("_rescued",) if dataset.source.unknown_columns == "rescue" else ()
+    return (*(column.name for column in dataset.columns), *rescued, "_source", "_source_time", "_row")
+
+
+def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *, careful: bool = False) -> None:
+    """Read a batch and judge every row; leaves the views `accepted` and `refused` behind for the steps that follow.
+
+    Raises duckdb.Error as the reader does; the caller finds out whose fault it is.
+    """
+    relation = readers.relation(connection, batch.dataset, batch.files, careful=careful)
+    connection.execute(f"create or replace temp table conformed as\n{conform(batch.dataset, relation)}")
+    for check in batch.dataset.checks:
+        if looks_elsewhere(check):
+            _check_elsewhere(connection, check, mount)
+    _objects(connection, batch)
+    columns = identifiers(name for name in table_columns(batch.dataset) if name not in ("_source", "_source_time", "_row"))
+    connection.execute(
+        "create or replace temp view placed as\n"
+        "select conformed.*, _source, _source_time, coalesce(_ordinal, conformed.rowid - _first + 1) as _row\n"
+        "from conformed join objects using (_file)"
+    )
+    connection.execute(
+        f"create or replace temp view accepted as select {columns}, _source, _source_time, _row from placed where _reasons is null"
+    )
+    connection.execute("create or replace temp view refused as from placed where _reasons is not null")
+
+
+def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    rows = [(number, ref.source, ref.modified) for number, ref in batch.objects.items()]
+    columns = list(zip(*rows, strict=True))
+    arrow = pa.table(
+        {
+            "_file": pa.array(columns[0], pa.int32()),
+            "_source": pa.array(columns[1], pa.string()),
+            "_source_time": pa.array(columns[2], pa.timestamp("us", "UTC")),
+        }
+    )
+    connection.register("named", arrow)
+    connection.execute(
+        "create or replace temp table objects as\n"
+        "select named.*, _first from named left join (select _file, min(rowid) as _first from conformed group by _file) using (_file)"
+    )
+    connection.unregister("named")
+
+
+def _check_elsewhere(connection: duckdb.DuckDBPyConnection, check: Check, mount: Mount) -> None:
+    """Run a check that looks into other tables, over rows that already have their order."""
+    for table in tables_in(f"select ({check.sql})"):
+        if mount(table) is None:
+            raise Terminal(
+                f"check {check.name}", expected=f"table {table} to exist", found="nothing loaded yet", remedy=f"Load {table} first."
+            )
+    into = {"quarantine": "_reasons", "fail": "_failed", "warn": "_warned"}[check.action]
+    said = literal(f"check {check.name}" if check.action == "quarantine" else check.name)
+    connection.execute(f"update conformed set {into} = list_append(coalesce({into}, []), {said}) where ({check.sql}) is false")
+
+
+def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
+    """Return the files that break a `fail` check, with the checks and how often."""
+    return dict(
+        connection.execute(
+            "select _file, string_agg(name || ' (' || n || ' rows)', ', ' order by name)\n"
+            "from (select _file, name, count(*) as n from (select _file, unnest(_failed) as name from conformed) group by all) group by _file"
+        ).fetchall()
+    )
+
+
+def drop_files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:
+    """Take whole files out of the batch again; the others keep their rows' places."""
+    connection.execute(f"delete from conformed where _file in ({', '.join(map(str, numbers))})")
+
+
+def tallies(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Tally]:
+    """Count what was read and what was refused, an object."""
+    counted = connection.execute(
+        "select _file, count(*), count(*) filter (where _reasons is not null) from conformed group by _file"
+    ).fetchall()
+    found = {number: Tally(read, refused) for number, read, refused in counted}
+    return {number: found.get(number, Tally()) for number in batch.objects}
+
+
+def warnings(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the rows that break a `warn` check, by check; they are loaded all the same."""
+    return dict(
+        connection.execute(
+            "select name, count(*) from (select unnest(_warned) as name from conformed where _warned is not null and _reasons is null) group by name"
+        ).fetchall()
+    )
+
+
+def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count the refused rows by reason."""
+    return dict(
+        connection.execute(
+            "select reason, count(*) from (select unnest(_reasons) as reason from conformed) group by reason order by 2 desc, 1"
+        ).fetchall()
+    )
+
+
+def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: datetime) -> str:
+    """Return the query that gives the quarantine table's rows; fetches the text of those records that the reader did not keep."""
+    _fill_in(connection, batch)
+    return (
+        "select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, _reasons as reasons, "
+        "coalesce(refused._raw, found.raw) as raw,\n"
+        f"       {literal(now.isoformat())}::timestamptz as quarantined_at\n"
+        "from refused left join found using (_file, _row)"
+    )
+
+
+def _fill_in(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    rows: list[tuple[int, int, str, str | None]] = []
+    for file in batch.files:
+        wanted = connection.execute("select _row, _raw is null from refused where _file = ?", [file.number]).fetchall()
+        texts = readers.raw_records(batch.dataset, file, {row for row, missing in wanted if missing}) if any(m for _, m in wanted) else {}
+        if texts or batch.dataset.source.format == "xlsx":
+            rows += [(file.number, row, readers.position(batch.dataset, file, row), texts.get(row)) for row, _ in wanted]
+    names = ("_file", "_row", "position", "raw")
+    kinds = (pa.int32(), pa.int64(), pa.string(), pa.string())
+    arrow = pa.table({name: pa.array([row[n] for row in rows], kinds[n]) for n, name in enumerate(names)})
+    connection.register("gathered", arrow)
+    connection.execute("create or replace temp table found as from gathered")
+    connection.unregister("gathered")
+
+
+def empty_rows(dataset: Dataset) -> str:
+    """Return a query of the dataset's table's shape without rows: what its schema is made from."""
+    columns = [f"null::{stored_type(column.type)} as {identifier(column.name)}" for column in dataset.columns]
+    if dataset.source.unknown_columns == "rescue":
+        columns.append("null::varchar as _rescued")
+    return f"select {', '.join(columns)}, null::varchar as _source, null::timestamptz as _source_time, null::bigint as _row"

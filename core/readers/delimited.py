@@ -1,0 +1,169 @@
+"""CSV by its declared dialect: DuckDB splits what is regular, everything else becomes a bad record in its place. Never sniffs.
+
+Blank lines are no records, so a NULL in a file of one column is a quoted empty field.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import duckdb
+
+from core.contract import CsvOptions, Dataset
+from core.errors import Rejected
+from core.readers import header as headers
+from core.readers.dialect import BLANK, Buffer, Dialect
+from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.sql import identifier, literal
+
+IMPOSSIBLE = "\x02\x03no text is this\x03\x02"
+LONGEST_LINE = 16 << 20
+MISPLACED_QUOTE = "a quote stands out of place"
+
+
+def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
+    """Check encoding, header and quoting; write a mended copy where DuckDB could not be sure of what it reads."""
+    options = _options(dataset)
+    path = as_utf8(dataset, file, unpacked(dataset, file, work, "csv"), options.encoding)
+    with mapped(path) as data:
+        quoted = bool(options.quote) and data.find(options.quote.encode()) >= 0
+        dialect = Dialect.of(options, quoted=quoted)
+        start = found.end() if (found := BLANK.match(data)) else 0
+        if start == len(data):
+            raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank lines")
+        names, start, skip = _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0)
+        parallel = not quoted or dialect.regular(data, newlines=False)
+        if not (parallel or dialect.regular(data, newlines=True)) or not dialect.one_newline(data) or skip < 0:
+            mended = path.with_name(f"{path.stem}.mended.csv")
+            _mend(data, mended, dialect, start, len(names))
+            return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=not parallel)
+    return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=not parallel)
+
+
+def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
+    """Return one select over all the files; those that are laid out alike share one scan."""
+    groups: dict[tuple[object, ...], list[Prepared]] = {}
+    for file in files:
+        alike = (file.header, file.skip, file.quoted, file.multiline, file.original is not None)
+        groups.setdefault(alike, []).append(file)
+    return "\nunion all\n".join(_select(dataset, group, careful) for group in groups.values())
+
+
+def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
+    """Return the text of the given records as it came, without its line end."""
+    dialect, wanted, found = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), {}
+    with mapped(file.original or file.path) as data:
+        for ordinal, piece in enumerate(dialect.records(data, file.start, len(file.header)), 1):
+            if ordinal in wanted:
+                found[ordinal] = bytes(data[piece.start : piece.end]).decode()
+    return found
+
+
+def position(_: Dataset, __: Prepared, ordinal: int) -> str:
+    """Return where a person finds the record: its count from the first one after the header."""
+    return f"record {ordinal}"
+
+
+def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
+    """Translate DuckDB's error, without the line that it quotes."""
+    line = re.search(r"CSV Error on Line: (\d+)", str(error))
+    longest = "maximum line size" in str(error).lower()
+    found = f"a line of more than {LONGEST_LINE >> 20} MB" if longest else "a file that DuckDB cannot split"
+    return refused(dataset, file.name, "unreadable", "the CSV cannot be read", found=found + (f" (line {line[1]})" if line else ""))
+
+
+def _options(dataset: Dataset) -> CsvOptions:
+    options = dataset.source.typed_options
+    assert isinstance(options, CsvOptions)
+    return options
+
+
+def _contract(dataset: Dataset) -> tuple[str, ...]:
+    return tuple(column.source_name for column in dataset.read_columns)
+
+
+def _header(dataset: Dataset, file: RawFile, data: Buffer, start: int) -> tuple[tuple[str, ...], int, int]:
+    """Return the names, where the records begin, and how many lines DuckDB shall skip; -1: it cannot."""
+    dialect = Dialect.of(_options(dataset))
+    record = dialect.record.match(data, start)
+    if record is None:
+        raise headers.mismatch(dataset, file.name, "a quote out of place in the header")
+    names = tuple(dialect.text(field) for field in dialect.split(record[1]))
+    headers.check_header(dataset, file.name, names)
+    simple = start == 0 and not re.search(rb"[\r\n]", record[1])
+    return names, record.end(), 1 if simple else -1
+
+
+def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) -> None:
+    """Copy the records, each ended by LF, with a mark in the place of each bad one."""
+    mark = _mark(dialect).encode()
+    with target.open("wb") as sink:
+        for piece in dialect.pieces(data, start, width):
+            if piece.bad:
+                sink.write(mark + b"\n")
+                continue
+            one = data.find(b"\r", piece.start, piece.stop) < 0
+            if one:
+                sink.write(data[piece.start : piece.stop])
+                if data[piece.stop - 1 : piece.stop] != b"\n":
+                    sink.write(b"\n")
+                continue
+            for found in dialect.record.finditer(data, piece.start, piece.stop):
+                if found.end(1) > found.start():
+                    sink.write(found[1] + b"\n")
+
+
+def _mark(dialect: Dialect) -> str:
+    """Return a text that no record is and no part of the dialect stands in."""
+    taken = dialect.delimiter + dialect.quote + dialect.escape
+    return next(chr(code) for code in range(1, 9) if chr(code).encode() not in taken) * 12
+
+
+def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
+    options, names = _options(dataset), files[0].header
+    places = {name: f"f{place}" for place, name in enumerate(names)}
+    columns = [
+        f"nullif({places[column.source_name]}, {literal(options.null)}) as {identifier(column.name)}" if options.header
+        else f"nullif(f{place}, {literal(options.null)}) as {identifier(column.name)}"
+        for place, column in enumerate(dataset.read_columns)
+    ]  # fmt: skip
+    rescued = [headers.rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
+    selected = ",\n    ".join(
+        [
+            "cast(left(parse_filename(filename), 6) as integer) as _file",
+            "cast(null as bigint) as _ordinal",
+            f"{_problem(options, files[0])} as _problem",
+            "cast(null as varchar) as _raw",
+            *rescued,
+            *columns,
+        ]
+    )
+    return f"select\n    {selected}\nfrom {_scan(options, files, careful)}"
+
+
+def _problem(options: CsvOptions, file: Prepared) -> str:
+    """Return the expression that finds a record of another width: a short one ends in NULL, a long one fills the overflow column."""
+    width = len(file.header)
+    cases = [f"when f{width} is not null then 'too many fields: more than {width}'"]
+    if width > 1:
+        count = " + ".join(f"cast(f{place} is not null as integer)" for place in range(width))
+        cases.append(f"when f{width - 1} is null then 'too few fields: ' || ({count}) || ' instead of {width}'")
+    if file.original is not None:
+        mark = _mark(Dialect.of(options, quoted=file.quoted))
+        cases.insert(0, f"when f0 = {literal(mark)} and f1 is null then {literal(MISPLACED_QUOTE)}")
+    return f"case {' '.join(cases)} end"
+
+
+def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
+    file = files[0]
+    quote, escape = (options.quote, options.escape) if file.quoted else ("", "")
+    columns = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(len(file.header) + 1))
+    # DuckDB 1.5 refuses null_padding with line breaks inside quotes unless the scan is sequential.
+    parallel = "false" if file.multiline or careful else "true"
+    return (
+        f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"
+        f"    auto_detect = false, header = false, skip = {max(file.skip, 0)}, delim = {literal(options.delimiter)},"
+        f" quote = {literal(quote)}, escape = {literal(escape)},\n"
+        f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true, hive_partitioning = false, parallel = {parallel},\n"
+        f"    max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE})"
+    )

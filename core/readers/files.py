@@ -1,0 +1,153 @@
+"""Local copies of raw objects: unpacked and decoded to UTF-8 once, as streams. Knows no format and reads no record."""
+
+import codecs
+import gzip
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import BinaryIO
+
+from core.contract import Dataset
+from core.errors import Rejected
+
+CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A local copy of one raw object, byte for byte: its place in the batch, where it lies, and its key (for messages only)."""
+
+    number: int
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A file that its reader can read: unpacked, UTF-8 where it is text, its header checked.
+
+    `header` are the names in the file's own order. `original` is the text as it came where `path` is a mended copy of it; `skip` lines
+    of `path` belong to the header, which ends at byte `start` of the original. `sheet` is a workbook's,
+    `rows` are (ordinal, row of the sheet) wherever rows were left out between,
+    `numbers` the columns that were read as such, too; `types` are those of a Parquet file's columns.
+    """
+
+    number: int
+    path: Path
+    name: str
+    header: tuple[str, ...] = ()
+    original: Path | None = None
+    start: int = 0
+    skip: int = 0
+    quoted: bool = False
+    multiline: bool = False
+    sheet: str = ""
+    rows: tuple[tuple[int, int], ...] = ()
+    numbers: tuple[int, ...] = ()
+    types: tuple[str, ...] = ()
+
+
+def refused(dataset: Dataset, name: str, reason: str, subject: str, *, expected: str = "", found: str = "") -> Rejected:
+    """Return the error that sets one object aside, with where it will be and what to do about it."""
+    remedy = f"Mend the file or the contract; the file is in rejected/{reason}/."
+    return Rejected(reason, f"{dataset.name}: {subject}", expected=expected, found=f"{found} in {name}" if found else name, remedy=remedy)
+
+
+def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Path:
+    """Return the file under its number, without gzip (known by its magic bytes); raises Rejected when it is empty, truncated or packed twice."""
+    target = work / f"{file.number:06d}.{extension}"
+    target.unlink(missing_ok=True)
+    if _begins(file.path) == GZIP:
+        _gunzip(dataset, file, target)
+    else:
+        _link(file.path, target)
+    if target.stat().st_size == 0:
+        raise refused(dataset, file.name, "empty", "the file is empty", found="0 bytes")
+    return target
+
+
+def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
+    """Return the text as UTF-8 without BOM, every byte of it decoded strictly; the same path when it already is just that."""
+    decoder = _decoder(dataset, file, encoding)
+    plain = codecs.lookup(encoding).name == "utf-8" and not _begins(path, 3) == codecs.BOM_UTF8
+    target = path.with_name(f"{path.stem}.utf8{path.suffix}")
+    with path.open("rb") as source, open_nothing() if plain else target.open("wb") as sink:
+        _decode(dataset, file, source, sink, decoder)
+    if not plain:
+        target.replace(path)
+    if path.stat().st_size == 0:
+        raise refused(dataset, file.name, "empty", "the file is empty", found="a byte order mark and nothing else")
+    return path
+
+
+@contextmanager
+def open_nothing() -> Iterator[None]:
+    """Stand in for a file that nobody needs."""
+    yield None
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[mmap]:
+    """Map a file that is not empty into memory, to be searched in place."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+        yield data
+
+
+def _begins(path: Path, size: int = 2) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
+
+
+def _gunzip(dataset: Dataset, file: RawFile, target: Path) -> None:
+    try:
+        with gzip.open(file.path) as source, target.open("wb") as sink:
+            shutil.copyfileobj(source, sink, CHUNK)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise refused(dataset, file.name, "unreadable", "the gzip is truncated or damaged", expected="a whole gzip file") from error
+    if _begins(target) == GZIP:
+        raise refused(dataset, file.name, "unreadable", "the file is packed twice", expected="one gzip", found="a gzip inside a gzip")
+
+
+def _decoder(dataset: Dataset, file: RawFile, encoding: str) -> codecs.IncrementalDecoder:
+    try:
+        known = codecs.lookup(encoding)
+    except LookupError:
+        known = None
+    if known is None or known.incrementaldecoder is None or not getattr(known, "_is_text_encoding", True):
+        raise refused(
+            dataset, file.name, "unreadable", "the contract's encoding is unknown", expected="a text encoding", found=repr(encoding)
+        )
+    return known.incrementaldecoder("strict")
+
+
+def _decode(dataset: Dataset, file: RawFile, source: BinaryIO, sink: BinaryIO | None, decoder: codecs.IncrementalDecoder) -> None:
+    offset, first = 0, True
+    while True:
+        chunk = source.read(CHUNK)
+        pending = len(decoder.getstate()[0])
+        try:
+            text = decoder.decode(chunk, final=not chunk)
+        except UnicodeError as error:
+            at = offset - pending + getattr(error, "start", 0)
+            raise refused(
+                dataset, file.name, "unreadable", "the text is not in its declared encoding", found=f"an undecodable byte at offset {at}"
+            ) from error
+        if sink and text:
+            sink.write((text.removeprefix(BOM) if first else text).encode("utf-8", "surrogatepass"))
+        first = first and not text
+        offset += len(chunk)
+        if not chunk:
+            return

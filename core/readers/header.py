@@ -1,0 +1,52 @@
+"""Whether the names that a file brings are those that its contract declares. Decides, reads nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from core.contract import Dataset
+from core.errors import Rejected
+from core.readers.files import refused
+from core.sql import literal
+
+
+def check_header(dataset: Dataset, name: str, names: Sequence[str]) -> None:
+    """Raise Rejected, with everything that is wrong, unless each declared name stands there exactly once; order is free."""
+    wanted = list(dict.fromkeys(column.source_name for column in dataset.read_columns))
+    unexpected = [found for found in dict.fromkeys(names) if found and found not in wanted]
+    wrong = [
+        _listed("missing", [_missing(name, unexpected) for name in wanted if name not in names]),
+        _listed("unexpected", unexpected if dataset.source.unknown_columns == "reject" else []),
+        _listed("duplicate", [found for found, times in Counter(names).items() if found and times > 1]),
+        *(f"empty name at position {place}" for place, found in enumerate(names, 1) if not found),
+    ]
+    if found := ", ".join(filter(None, wrong)):
+        raise mismatch(dataset, name, found)
+
+
+def mismatch(dataset: Dataset, name: str, found: str) -> Rejected:
+    """Return the error of a file whose columns are not those of its contract."""
+    return refused(dataset, name, "invalid_schema", "header does not match its contract", found=found)
+
+
+def unknown(dataset: Dataset, names: Sequence[str]) -> list[int]:
+    """Return the places (from 0) of the columns that the contract does not name, for it to rescue."""
+    wanted = {column.source_name for column in dataset.read_columns}
+    return [place for place, name in enumerate(names) if name not in wanted]
+
+
+def rescued(dataset: Dataset, names: Sequence[str]) -> str:
+    """Return the `_rescued` of a scan whose columns are f0, f1 ...: a JSON object of those that the contract does not name."""
+    pairs = ", ".join(f"{literal(names[place])}, f{place}" for place in unknown(dataset, names))
+    return (f"cast(json_object({pairs}) as varchar)" if pairs else "cast(null as varchar)") + " as _rescued"
+
+
+def _missing(name: str, unexpected: Sequence[str]) -> str:
+    trimmed = [found for found in unexpected if found.strip().casefold() == name.strip().casefold()]
+    near = trimmed or get_close_matches(name, unexpected, 1)
+    return f"{name} (is it {near[0]!r}?)" if near else name
+
+
+def _listed(what: str, names: Sequence[str]) -> str:
+    shown = [*names[:20], f"and {len(names) - 20} more"] if len(names) > 20 else names
+    return f"{what} [{', '.join(shown)}]" if names else ""

@@ -1,0 +1,121 @@
+"""Parquet: its columns by their exact names, each value as a text that casts back to the same value. What has no such text is refused."""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from core.contract import Dataset
+from core.errors import Rejected
+from core.readers import header as headers
+from core.readers.files import Prepared, RawFile, refused, unpacked
+from core.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
+    """Read the footer and check names and types."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = unpacked(dataset, file, work, "parquet")
+    try:
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
+    headers.check_header(dataset, file.name, schema.names)
+    _check_cases(dataset, file, schema.names)
+    wanted = set(schema.names) if dataset.source.unknown_columns == "rescue" else {column.source_name for column in dataset.read_columns}
+    refusals = [f"{field.name} {field.type}" for field in schema if field.name in wanted and _without_text(field.type)]
+    if refusals:
+        raise refused(dataset, file.name, "invalid_schema", "types that have no text", found=f"[{', '.join(refusals)}]")
+    return Prepared(file.number, path, file.name, tuple(schema.names), types=tuple(_nested(field.type) for field in schema))
+
+
+def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:  # noqa: ARG001
+    """Return one select over all the files; those with the same columns share one scan."""
+    groups: dict[tuple[object, ...], list[Prepared]] = {}
+    for file in files:
+        groups.setdefault((file.header, file.types), []).append(file)
+    return "\nunion all\n".join(_select(dataset, group) for group in groups.values())
+
+
+def raw_records(_: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
+    """Return rows as JSON objects; reads the file's batches up to the last that is asked for."""
+    import pyarrow.parquet as pq
+
+    wanted, found, before = sorted(set(ordinals)), {}, 0
+    with pq.ParquetFile(file.path) as source:
+        for batch in source.iter_batches(use_threads=False):
+            here = [ordinal for ordinal in wanted if before < ordinal <= before + batch.num_rows]
+            rows = batch.take([ordinal - before - 1 for ordinal in here]).to_pylist() if here else []
+            found.update({ordinal: json.dumps(row, ensure_ascii=False, default=str) for ordinal, row in zip(here, rows, strict=True)})
+            before += batch.num_rows
+            if not wanted or before >= wanted[-1]:
+                break
+    return found
+
+
+def position(_: Dataset, __: Prepared, ordinal: int) -> str:
+    """Return where a person finds the record."""
+    return f"record {ordinal}"
+
+
+def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:  # noqa: ARG001
+    """Say that the file is damaged; the libraries' own words quote bytes."""
+    return refused(
+        dataset, file.name, "unreadable", "the Parquet file cannot be read", found="a file that is truncated, damaged or no Parquet"
+    )
+
+
+def _check_cases(dataset: Dataset, file: RawFile, names: Sequence[str]) -> None:
+    """Refuse names that differ only in case: DuckDB renames one of them."""
+    folded = [name.lower() for name in names]
+    if twice := [name for name in names if folded.count(name.lower()) > 1]:
+        raise headers.mismatch(dataset, file.name, f"duplicate [{', '.join(twice)}] but for case")
+
+
+def _without_text(kind: "pa.DataType") -> bool:
+    import pyarrow.types as types
+
+    if any(
+        test(kind) for test in (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_duration, types.is_interval)
+    ):
+        return True
+    return any(_without_text(kind.field(place).type) for place in range(kind.num_fields))
+
+
+def _nested(kind: Any) -> str:
+    return "nested" if kind.num_fields else "float" if str(kind) == "float" else "flat"
+
+
+def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
+    names, kinds = files[0].header, dict(zip(files[0].header, files[0].types, strict=True))
+    path = next(name for name in ("_path", "__path", "___path") if name not in map(str.lower, names))
+    columns = [f"{_text(column.source_name, kinds[column.source_name])} as {identifier(column.name)}" for column in dataset.read_columns]
+    rescued = [_rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
+    selected = ",\n    ".join(
+        [
+            f"cast(left(parse_filename({path}), 6) as integer) as _file",
+            "cast(null as bigint) as _ordinal",
+            "cast(null as varchar) as _problem",
+            "cast(null as varchar) as _raw",
+            *rescued,
+            *columns,
+        ]
+    )
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    return f"select\n    {selected}\nfrom read_parquet([{paths}], filename = '{path}', hive_partitioning = false)"
+
+
+def _text(name: str, kind: str) -> str:
+    return f"cast(to_json({identifier(name)}) as varchar)" if kind == "nested" else f"cast({identifier(name)} as varchar)"
+
+
+def _rescued(dataset: Dataset, names: Sequence[str]) -> str:
+    pairs = ", ".join(f"{literal(names[place])}, {identifier(names[place])}" for place in headers.unknown(dataset, names))
+    return (f"cast(json_object({pairs}) as varchar)" if pairs else "cast(null as varchar)") + " as _rescued"

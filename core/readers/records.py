@@ -1,0 +1,203 @@
+"""JSON and JSON Lines: each record's text as it came, its values as exact text. A record that is no JSON object is bad, not NULL.
+
+A column is one top-level key, whatever characters it holds; `from` is a dotted path into nested objects.
+"""
+
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from core.contract import Column, Dataset, JsonlOptions, JsonOptions
+from core.errors import Rejected
+from core.readers import numbers
+from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.sql import identifier, literal, texts
+
+FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
+LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20
+TOLERATED = r"(,\s*[}\]]|[nN][aA][nN]|[iI][nN][fF])"
+"""What DuckDB's parser takes and the standard does not: trailing commas, NaN, Infinity."""
+
+
+def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
+    """Check the encoding; whether it is JSON shows when it is read."""
+    options = dataset.source.typed_options
+    assert isinstance(options, JsonOptions | JsonlOptions)
+    path = as_utf8(dataset, file, unpacked(dataset, file, work, "json"), options.encoding)
+    with mapped(path) as data:
+        if not re.search(rb"[^ \t\r\n]", data):
+            raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank space")
+    return Prepared(file.number, path, file.name)
+
+
+def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
+    """Return one select over all the files; `careful` takes lines that are no JSON one by one."""
+    paths = Paths(dataset)
+    exact = numbers.guard(dataset)
+    text = numbers.marked("json") if exact else "json"
+    columns = [f"{_value(paths, column, exact)} as {identifier(column.name)}" for column in dataset.read_columns]
+    rescued = [f"{_rescued(paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
+    lines = careful and _layout(dataset) == "lines"
+    selected = ["_file", "cast(null as bigint) as _ordinal", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
+    scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
+    guarded = f"{exact or 'false'} as bent"
+    return (
+        f"select\n    {_lines(selected)}\nfrom (\n"
+        f"    select *, {text if not exact else f'case when bent then {text} else json end'} as exact,\n"
+        f"        json_transform(exact, {literal(json.dumps(paths.structure))}) as parsed, json_keys(json) as keys\n"
+        f"    from (select *, {guarded} from ({scan}))\n)"
+    )
+
+
+def raw_records(_: Dataset, __: Prepared, ___: Collection[int]) -> dict[int, str]:
+    """Return nothing: every record came with its text."""
+    return {}
+
+
+def position(_: Dataset, __: Prepared, ordinal: int) -> str:
+    """Return where a person finds the record."""
+    return f"record {ordinal}"
+
+
+def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
+    """Translate DuckDB's error: where it stopped, and why."""
+    said = re.search(r"at byte (\d+) in (line|record/value) (\d+): ([a-z -]+)", str(error))
+    found = f"{said[4].strip()} at byte {said[1]} of {said[2]} {said[3]}" if said else "text that is not"
+    return refused(dataset, file.name, "unreadable", "the JSON cannot be read", expected=_EXPECTED[_layout(dataset)], found=found)
+
+
+_EXPECTED = {"lines": "one JSON object a line", "array": "one JSON array of objects", "concatenated": "JSON objects one after another"}
+
+
+class Paths:
+    """Where the columns are in a record: a structure for json_transform, and each column's way into what it returns."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.structure: dict[str, Any] = {}
+        self.ways: dict[str, tuple[str, ...]] = {column.name: _way(column) for column in dataset.read_columns}
+        inner = {way[:depth] for way in self.ways.values() for depth in range(1, len(way))}
+        self.objects = sorted(inner)
+        self.tops = list(dict.fromkeys(way[0] for way in self.ways.values()))
+        for column in dataset.read_columns:
+            if self.ways[column.name] not in inner:
+                self._add(self.ways[column.name], _kind(column))
+
+    def _add(self, way: tuple[str, ...], kind: str) -> None:
+        level = self.structure
+        for key in way[:-1]:
+            level = level.setdefault(key, {})
+        level.setdefault(way[-1], kind)
+
+    def expression(self, column: Column) -> str:
+        """Return the column's text. By place, not by name: names of a struct ignore case, keys of JSON don't."""
+        way, level, found = self.ways[column.name], self.structure, "parsed"
+        for key in way:
+            found = f"struct_extract_at({found}, {list(level).index(key) + 1})"
+            level = level[key]
+        if level != _kind(column):  # an object of which a part is a column too, or a key that two columns take differently
+            at = literal(pointer(way))
+            return f"nullif(cast(exact -> {at} as varchar), 'null')" if _kind(column) == "JSON" else f"(exact ->> {at})"
+        return f"cast({found} as varchar)"
+
+
+def pointer(way: Sequence[str]) -> str:
+    """Return a JSON pointer (RFC 6901)."""
+    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
+
+
+def _way(column: Column) -> tuple[str, ...]:
+    return tuple(column.from_.split(".")) if column.from_ else (column.name,)
+
+
+def _kind(column: Column) -> str:
+    """Return json_transform's type: the JSON of the value where the column is nested, otherwise what it says."""
+    return "JSON" if numbers.nested(column.type) else "VARCHAR"
+
+
+def _layout(dataset: Dataset) -> str:
+    options = dataset.source.typed_options
+    return options.layout if isinstance(options, JsonOptions) else "lines"
+
+
+def _value(paths: Paths, column: Column, exact: str) -> str:
+    found = paths.expression(column)
+    return f"case when bent then {numbers.unmarked(found)} else {found} end" if exact else found
+
+
+def _problem(dataset: Dataset, paths: Paths, exact: str) -> str:
+    """Return why a record is no good. The cheapest question that clears a record comes first: its keys are the contract's, in order."""
+    stripped = r"""regexp_replace(json, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
+    known = texts(paths.tops)
+    cases = [
+        "when json is null then 'not valid JSON'",
+        "when not starts_with(json, '{') and json_type(json) <> 'OBJECT' then 'not a JSON object'",
+        f"when regexp_matches(json, {literal(TOLERATED)}) and regexp_matches({stripped}, {literal(TOLERATED)})"
+        " then 'not valid JSON: a trailing comma, NaN or Infinity'",
+    ]
+    if exact:
+        cases.append(rf"when bent and contains(json, '{numbers.MARK_IN_JSON}') then 'a text holds \u0001\u0002, which is reserved'")
+    for way in paths.objects:
+        at, named = literal(pointer(way)), ".".join(way)
+        cases.append(f"when json_type(json, {at}) not in ('OBJECT', 'NULL') then {literal(named + ': not an object')}")
+        cases.append(f"when {_repeats(f'json_keys(json, {at})')} then {literal(named + ': a key stands there twice')}")
+    cases += [f"when keys = {known} then null", f"when {_repeats('keys')} then 'a key stands there twice'"]
+    if dataset.source.unknown_columns == "reject":
+        unknown = f"list_filter(keys, lambda key: not list_contains({known}, key))"
+        cases.append(f"when not list_has_all({known}, keys) then left('unknown key(s): ' || array_to_string({unknown}, ', '), 300)")
+    return "case\n        " + "\n        ".join(cases) + "\n    end"
+
+
+def _repeats(keys: str) -> str:
+    return f"len({keys}) <> len(list_distinct({keys}))"
+
+
+def _rescued(paths: Paths, exact: str) -> str:
+    """Return the unknown keys as an object: a merge patch of NULLs (RFC 7396) takes the known ones away."""
+    patch = literal(json.dumps(dict.fromkeys(paths.tops)))
+    rest = f"cast(json_merge_patch(exact, {patch}) as varchar)"
+    if exact:
+        rest = f"case when bent then {numbers.unmarked(rest)} else {rest} end"
+    return f"case when json_type(json) = 'OBJECT' and not list_has_all({texts(paths.tops)}, keys) then {rest} end"
+
+
+def _scan(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    largest = LARGEST_CAREFUL if careful else LARGEST
+    return (
+        "select cast(left(parse_filename(filename), 6) as integer) as _file, cast(json as varchar) as _raw, json\n"
+        f"    from read_json_objects([{paths}], format = '{FORMATS[_layout(dataset)]}', filename = true,"
+        f" compression = 'none', maximum_object_size = {largest}, hive_partitioning = false)"
+    )
+
+
+def _scan_lines(files: Sequence[Prepared]) -> str:
+    """Lay each file's lines out in Parquet, where a line is a text whatever it holds, and leave it to the query which are JSON."""
+    targets = []
+    for file in files:
+        target = file.path.with_name(f"{file.path.stem}.lines.parquet")
+        _write_lines(file.path, target)
+        targets.append(literal(str(target)))
+    return (
+        "select cast(left(parse_filename(filename), 6) as integer) as _file, _raw, case when json_valid(_raw) then cast(_raw as json) end as json\n"
+        f"    from read_parquet([{', '.join(targets)}], filename = true, hive_partitioning = false)"
+    )
+
+
+def _write_lines(source: Path, target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([("_raw", pa.string())])
+    with pq.ParquetWriter(target, schema, compression="none", use_dictionary=False) as sink:
+        for lines in _batches(source):
+            sink.write_table(pa.table({"_raw": pa.array(lines, pa.string())}, schema=schema))
+
+
+def _batches(source: Path) -> Iterator[list[str]]:
+    with source.open("r", encoding="utf-8", newline=None) as file:
+        while lines := file.readlines(8 * CHUNK):
+            yield [line.rstrip("\n") for line in lines if line.strip(" \t\r\n")]

@@ -1,0 +1,218 @@
+"""XLSX: one sheet's cells as text, laid out in Parquet once, with a bad record wherever a cell holds an error.
+
+Numbers: the sheet's reader rounds its text to 9 decimals, so where that could matter the numbers are read as such, too. A float or
+double column takes them whole, any other to the 15 digits that a spreadsheet itself shows. Rows without any cell are no records.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from core.contract import Column, Dataset, XlsxOptions
+from core.errors import Rejected
+from core.readers import header as headers
+from core.readers.files import Prepared, RawFile, refused, unpacked
+from core.sql import identifier, literal
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NUMBER = r"-?[0-9]+(\.[0-9]+)?"
+
+
+def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
+    """Read the sheet, check its header, and lay its rows out as text."""
+    import fastexcel
+
+    options = _options(dataset)
+    path = unpacked(dataset, file, work, "xlsx")
+    try:
+        workbook = fastexcel.read_excel(path)
+        sheet = _sheet(dataset, file, workbook.sheet_names)
+        cells, errors = _cells(workbook, sheet, options)
+        names, columns = _columns(dataset, file, cells)
+        numbers = _numbers(workbook, sheet, dataset, names, columns)
+    except fastexcel.FastExcelError as error:
+        raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
+    target = path.with_name(f"{path.stem}.sheet.parquet")
+    rows = _lay_out(target, list(columns.values()), numbers, errors, options)
+    return Prepared(file.number, target, file.name, names, sheet=sheet, rows=rows, numbers=tuple(sorted(numbers)))
+
+
+def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:  # noqa: ARG001
+    """Return one select over all the sheets; those whose columns lie alike share one scan."""
+    groups: dict[tuple[object, ...], list[Prepared]] = {}
+    for file in files:
+        groups.setdefault((file.header, file.numbers), []).append(file)
+    return "\nunion all\n".join(_select(dataset, group) for group in groups.values())
+
+
+def raw_records(_: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
+    """Return rows as JSON arrays of their cells' text."""
+    import pyarrow.parquet as pq
+
+    cells = pq.read_table(file.path, columns=[f"f{place}" for place in range(len(file.header))], use_threads=False)
+    known = [ordinal for ordinal in sorted(set(ordinals)) if 1 <= ordinal <= cells.num_rows]
+    rows = cells.take([ordinal - 1 for ordinal in known]).to_pylist()
+    return {ordinal: json.dumps(list(row.values()), ensure_ascii=False) for ordinal, row in zip(known, rows, strict=True)}
+
+
+def position(_: Dataset, file: Prepared, ordinal: int) -> str:
+    """Return sheet and row as the spreadsheet shows them."""
+    since, row = file.rows[bisect_right(file.rows, (ordinal, 1 << 62)) - 1] if file.rows else (1, 1)
+    return f"{file.sheet}!{row + ordinal - since}"
+
+
+def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
+    """Translate fastexcel's error."""
+    truncated = "EOCD" in str(error)
+    found = "a truncated file (Could not find EOCD)" if truncated else "a file that is damaged or no workbook"
+    return refused(dataset, file.name, "unreadable", "the workbook cannot be read", expected="a whole .xlsx file", found=found)
+
+
+def _options(dataset: Dataset) -> XlsxOptions:
+    options = dataset.source.typed_options
+    assert isinstance(options, XlsxOptions)
+    return options
+
+
+def _sheet(dataset: Dataset, file: RawFile, names: Sequence[str]) -> str:
+    wanted = _options(dataset).sheet
+    if wanted is not None and wanted not in names:
+        expected, found = f"sheet {wanted}", f"sheets [{', '.join(names)}]"
+        raise refused(dataset, file.name, "invalid_schema", "its sheet is missing", expected=expected, found=found)
+    return wanted if wanted is not None else names[0]
+
+
+def _cells(workbook: Any, sheet: str, options: XlsxOptions) -> tuple["pa.RecordBatch", dict[int, str]]:
+    """Return the sheet from its first row on as text, and the rows (from 0) in which a cell holds an error."""
+    # skip_rows counts from the sheet's own first row only when it is given: without it the empty rows above are cut off.
+    loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=options.first_row - 1, dtypes="string")
+    batch, errors = loaded.to_arrow_with_errors()
+    found: dict[int, str] = {}
+    for error in errors.errors if errors else ():
+        row, column = error.offset_position
+        found.setdefault(row, f"column {column + 1} holds an error instead of a value")
+    return batch, found
+
+
+def _columns(dataset: Dataset, file: RawFile, cells: "pa.RecordBatch") -> tuple[tuple[str, ...], dict[int, "pa.Array"]]:
+    """Return the names, and the columns (header included) by their place in the sheet; columns without any cell are none."""
+    columns = {place: column for place, column in enumerate(cells.columns) if column.null_count < len(column)}
+    if not _options(dataset).header:
+        names = tuple(column.source_name for column in dataset.read_columns)
+        if any(place >= len(names) for place in columns):
+            raise headers.mismatch(dataset, file.name, f"{max(columns) + 1} columns instead of {len(names)}")
+        return names, {place: cells.column(place) if place < cells.num_columns else _nothing(cells) for place in range(len(names))}
+    names = tuple(column[0].as_py() or "" for column in columns.values())
+    headers.check_header(dataset, file.name, names)
+    return names, columns
+
+
+def _nothing(cells: "pa.RecordBatch") -> "pa.Array":
+    import pyarrow as pa
+
+    return pa.nulls(cells.num_rows, pa.string())
+
+
+def _numbers(workbook: Any, sheet: str, dataset: Dataset, names: Sequence[str], columns: Mapping[int, "pa.Array"]) -> dict[int, "pa.Array"]:
+    """Return those columns as doubles whose text may have lost digits. It reads the sheet again, twice the time: only if it must."""
+    import pyarrow.compute as pc
+
+    declared = {column.source_name: column for column in dataset.read_columns}
+    suspects = {
+        place: names.index(name)
+        for name, place in zip(names, columns, strict=True)
+        if (column := declared.get(name)) and pc.any(pc.match_substring_regex(columns[place], _suspicious(column))).as_py()
+    }
+    if not suspects:
+        return {}
+    loaded = workbook.load_sheet(
+        sheet, header_row=None, skip_rows=_options(dataset).first_row - 1, dtypes="float", use_columns=list(suspects)
+    ).to_arrow()
+    return dict(zip(suspects.values(), loaded.columns, strict=True))
+
+
+def _suspicious(column: Column) -> str:
+    """Return the pattern of texts that may be a rounded number: fractions finer than the column's own scale, and tiny ones.
+
+    Within that scale 9 decimals are enough: what is lost is the noise of the spreadsheet's own arithmetic.
+    """
+    if column.type in ("float", "double"):
+        return r"^-?[0-9]+\.[0-9]+$|^-?0$"
+    scale = int(column.type[:-1].split(",")[1]) if column.type.startswith("decimal") and not column.type.endswith("]") else 0
+    return rf"^-?[0-9]+\.[0-9]{{{scale + 1 if scale <= 8 else 0},}}$|^-?0$" if scale > 8 else rf"^-?[0-9]+\.[0-9]{{{scale + 1},}}$"
+
+
+def _lay_out(
+    target: Path, columns: Sequence["pa.Array"], numbers: Mapping[int, "pa.Array"], errors: Mapping[int, str], options: XlsxOptions
+) -> tuple[tuple[int, int], ...]:
+    """Write the rows that hold anything, and return where rows were left out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    size = len(columns[0]) if columns else 0
+    problems = pa.array([errors.get(row) for row in range(size)], pa.string()) if errors else pa.nulls(size, pa.string())
+    named = {f"f{place}": column for place, column in enumerate(columns)} | {f"n{place}": column for place, column in numbers.items()}
+    table = pa.table({**named, "problem": problems}).slice(1 if options.header else 0)
+    filled = pc.is_valid(table["problem"])
+    for place in range(len(columns)):
+        filled = pc.or_(filled, pc.is_valid(table[f"f{place}"]))
+    if not pc.all(filled, min_count=0).as_py():
+        kept = pc.indices_nonzero(filled)
+        table = table.filter(filled)
+    else:
+        kept = None
+    pq.write_table(table, target, compression="lz4", use_dictionary=False, write_statistics=False)
+    first = options.first_row + (1 if options.header else 0)
+    return ((1, first),) if kept is None else _gaps(kept, first)
+
+
+def _gaps(kept: "pa.Array", first: int) -> tuple[tuple[int, int], ...]:
+    """Return (ordinal, row of the sheet) of each record before which rows are left out."""
+    found, previous = [], -1
+    for ordinal, row in enumerate(kept.to_pylist(), 1):
+        if ordinal == 1 or row != previous + 1:
+            found.append((ordinal, first + row))
+        previous = row
+    return tuple(found)
+
+
+def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
+    options, names, exact = _options(dataset), files[0].header, files[0].numbers
+    columns = [
+        f"{_text(place, column, options.null, place in exact)} as {identifier(column.name)}"
+        for column in dataset.read_columns
+        for place in [names.index(column.source_name)]
+    ]
+    if not options.header:
+        columns = [
+            f"{_text(n, column, options.null, n in exact)} as {identifier(column.name)}" for n, column in enumerate(dataset.read_columns)
+        ]
+    rescued = [headers.rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
+    selected = ",\n    ".join(
+        [
+            "cast(left(parse_filename(filename), 6) as integer) as _file",
+            "cast(null as bigint) as _ordinal",
+            "problem as _problem",
+            "cast(null as varchar) as _raw",
+            *rescued,
+            *columns,
+        ]
+    )
+    paths = ", ".join(literal(str(file.path)) for file in files)
+    return f"select\n    {selected}\nfrom read_parquet([{paths}], filename = true, hive_partitioning = false)"
+
+
+def _text(place: int, column: Column, null: str, exact: bool) -> str:
+    text = f"f{place}"
+    if exact:
+        number = f"cast(n{place} as varchar)" if column.type in ("float", "double") else f"printf('%.15g', n{place})"
+        bent = f"regexp_full_match(f{place}, {literal(NUMBER)}) and n{place} is not null and try_cast(f{place} as double) is distinct from n{place}"
+        text = f"case when {bent} then {number} else f{place} end"
+    return f"nullif({text}, {literal(null)})"

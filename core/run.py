@@ -1,0 +1,168 @@
+"""Everything that is to be done, until nothing is: sweep raw, ingest in bounded batches, run what is due, publish what changed."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core import expect, export, transform
+from core.contract import Dataset, Declaration, Transform
+from core.errors import LakeError
+from core.expect import Violation
+from core.export import Exported
+from core.ingest import Ingested, ingest
+from core.lake import Lake
+from core.storage import ObjectRef
+from core.transform import Transformed
+
+BATCH_OBJECTS: Final = 1000
+BATCH_BYTES: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A step that may take a while has begun."""
+
+    name: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Published:
+    """The exports that were brought up to a table's newest version."""
+
+    table: str
+    exported: tuple[Exported, ...]
+
+
+@dataclass(frozen=True)
+class Violated:
+    """The expectations that a table breaks after a load."""
+
+    table: str
+    violations: tuple[Violation, ...]
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A raw object that no dataset declares; it stays where it is."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Undone:
+    """Something that could not be done: its objects are still in raw, its table is as it was."""
+
+    name: str
+    error: str
+
+
+Step = Begun | Ingested | Transformed | Published | Violated | Unknown | Undone
+
+
+def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False) -> Iterator[Step]:
+    """Do all that is to be done, in the order of what reads what, and yield each step as it happens.
+
+    `names` limits it to some datasets and transforms. Can be killed at any point and run again.
+    """
+    wanted = set(names) or set(lake.project.declarations)
+    found, unknown = sweep(lake)
+    yield from map(Unknown, unknown)
+    for declaration in lake.project.order:
+        if declaration.name not in wanted:
+            continue
+        if isinstance(declaration, Dataset):
+            yield from _guarded(declaration, _ingest_all(lake, declaration, found.get(declaration.name, [])))
+        else:
+            yield from _guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
+
+
+def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
+    """One declaration's failure leaves the others alone."""
+    try:
+        yield from steps
+    except LakeError as error:
+        yield Undone(declaration.name, str(error))
+
+
+def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef]) -> Iterator[Step]:
+    for batch in batches(refs):
+        yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
+        yield ingest(lake, dataset, batch)
+    yield from publish(lake, dataset)
+    if refs:
+        yield from judge(lake, dataset)
+
+
+def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) -> Iterator[Step]:
+    when = "any_input" if ignore_schedules else declaration.when
+    due = transform.is_due(when, transform.readiness(lake, declaration), lake.now())
+    if due:
+        yield Begun(declaration.name, "transforming")
+        yield transform.run(lake, declaration)
+    yield from publish(lake, declaration)
+    if due:
+        yield from judge(lake, declaration)
+
+
+def publish(lake: Lake, declaration: Declaration) -> Iterator[Published]:
+    """Bring what hangs on a table up to its newest version. Repeatable; a crash before it is mended by the next run."""
+    if exported := export.refresh(lake, declaration):
+        yield Published(declaration.name, exported)
+
+
+def judge(lake: Lake, declaration: Declaration) -> Iterator[Violated]:
+    """Hold a table that was just loaded against its expectations."""
+    if violations := expect.violations(lake, declaration):
+        yield Violated(declaration.name, violations)
+
+
+# --- finding work --------------------------------------------------------------------------------------------------------------------
+
+
+def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[str]]:
+    """Look for raw objects, announced or not: by dataset, oldest first; and the keys that no dataset declares."""
+    found: dict[str, list[ObjectRef]] = {}
+    unknown = []
+    for prefix in roots(lake):
+        for ref in lake.raw.list(prefix):
+            if not is_data(ref):
+                continue
+            dataset = lake.project.match(ref.key)
+            if dataset:
+                found.setdefault(dataset.name, []).append(ref)
+            else:
+                unknown.append(ref.key)
+    return {name: sorted(refs, key=lambda ref: (ref.modified, ref.key)) for name, refs in found.items()}, unknown
+
+
+def is_data(ref: ObjectRef) -> bool:
+    """Whether a key is an object at all: not a folder's marker, not a hidden file such as .DS_Store."""
+    return not ref.key.endswith("/") and not ref.key.rsplit("/", 1)[-1].startswith(".")
+
+
+def roots(lake: Lake) -> list[str]:
+    """Return the prefixes to list: each source's parent, so that strays are seen, unless something of the lake lies there too."""
+    ours = ["archived/", "rejected/", "quarantine/"]
+    for declaration in lake.project.declarations.values():
+        ours += [declaration.target.path, *(export.path for export in declaration.exports)]
+    prefixes = set()
+    for dataset in lake.project.datasets.values():
+        prefix = dataset.source.prefix
+        parent = prefix[: prefix.rstrip("/").rfind("/") + 1]
+        prefixes.add(parent if parent and not any(path.startswith(parent) for path in ours) else prefix)
+    return sorted(p for p in prefixes if not any(p != other and p.startswith(other) for other in prefixes))
+
+
+def batches(refs: Sequence[ObjectRef]) -> Iterator[list[ObjectRef]]:
+    """Cut work into batches of at most 1,000 objects or 1 GiB; an object that is larger is a batch of its own."""
+    batch: list[ObjectRef] = []
+    size = 0
+    for ref in refs:
+        if batch and (len(batch) >= BATCH_OBJECTS or size + ref.size > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(ref)
+        size += ref.size
+    if batch:
+        yield batch

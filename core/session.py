@@ -1,0 +1,60 @@
+"""One hardened DuckDB connection: it reads and writes the lake and the work folder, and nothing else."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from importlib.util import find_spec
+from pathlib import Path
+
+import duckdb
+
+from core.sql import literal, texts
+
+
+def open_session(
+    locations: list[str], work: Path, *, memory: str, threads: int, credentials: Mapping[str, str] | None = None
+) -> "closing[duckdb.DuckDBPyConnection]":
+    """Return a context manager over a locked connection.
+
+    `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills. After this nothing can be installed,
+    loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
+    """
+    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    allowed = [f"{location.rstrip('/')}/" for location in (*locations, str(work))]
+    if any(location.startswith("s3://") for location in locations):
+        _connect_s3(connection, credentials or {})
+    for setting in (
+        "TimeZone = 'UTC'",
+        "preserve_insertion_order = true",
+        "python_enable_replacements = false",
+        "enable_progress_bar = false",
+        f"memory_limit = {literal(memory)}",
+        f"threads = {threads}",
+        f"temp_directory = {literal(str(work / 'spill'))}",
+        f"allowed_directories = {texts(allowed)}",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"set {setting}")
+    connection.execute("create schema quarantine")
+    return closing(connection)
+
+
+def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str, str]) -> None:
+    """Load httpfs from its wheel, pinned beside duckdb, and make the secret that the lake's prefix needs."""
+    spec = find_spec("duckdb_extension_httpfs")
+    if spec is None or spec.origin is None:
+        raise ImportError("duckdb-extension-httpfs is not installed")
+    extension = next(Path(spec.origin).parent.glob(f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"))
+    connection.execute(f"load {literal(str(extension))}")
+    endpoint = credentials.get("aws_endpoint_url", "")
+    options = {
+        "key_id": credentials.get("aws_access_key_id", ""),
+        "secret": credentials.get("aws_secret_access_key", ""),
+        "session_token": credentials.get("aws_session_token", ""),
+        "region": credentials.get("aws_region", ""),
+        "endpoint": endpoint.split("://")[-1],
+        "url_style": "path" if endpoint else "",
+        "use_ssl": "false" if endpoint.startswith("http://") else "true",
+    }
+    given = ", ".join(f"{name} {literal(value)}" for name, value in options.items() if value)
+    connection.execute(f"create secret lake (type s3, {given})")

@@ -1,0 +1,234 @@
+"""Raw objects in S3 or in a folder, behind a handful of verbs. Tables are not its business: `delta` and `engine` write those in place."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, cast
+
+import obstore
+from obstore.store import LocalStore, S3Store
+
+from core.errors import Terminal, Transient
+
+CHUNK = 4 << 20
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, order=True)
+class ObjectRef:
+    """One version of one object. `version` is S3's VersionId, else its ETag, else a content hash (folder); None before it was looked up."""
+
+    key: str
+    version: str | None = None
+    size: int = 0
+    modified: datetime = EPOCH
+
+    @property
+    def source(self) -> str:
+        """The object as rows carry it in `_source`."""
+        return f"{self.key}@{self.version}"
+
+
+class ObjectGone(Terminal):
+    """The object, or this version of it, is not there (any more)."""
+
+
+class Store(Protocol):
+    """What Lakelet needs of an object store. Every verb can be repeated after a crash."""
+
+    uri: str
+
+    def list(self, prefix: str) -> Iterator[ObjectRef]:
+        """Yield the objects below a prefix, without their versions."""
+
+    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
+
+    def put(self, key: str, body: Path | bytes) -> None:
+        """Write an object by one atomic put."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return a small object's bytes, None if there is none."""
+
+    def move(self, ref: ObjectRef, to: str) -> None:
+        """Copy this version, then delete it; nothing happens where it has gone already."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object if it is there."""
+
+
+class Folder:
+    """A folder as an object store: the version of a file is the hash of its content."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.uri = str(self.root)
+        self._store = LocalStore(self.root, mkdir=True)
+
+    def _path(self, key: str) -> Path:
+        if key.startswith("/") or ".." in PurePosixPath(key).parts:
+            raise Terminal(f"object {key!r}", expected="a key inside the lake", found="one that leads out of it")
+        return self.root / key
+
+    def list(self, prefix: str) -> Iterator[ObjectRef]:
+        folder = self._path(prefix)
+        for directory, _, names in sorted(os.walk(folder)):
+            for name in sorted(names):
+                path = Path(directory, name)
+                status = path.stat()
+                yield ObjectRef(path.relative_to(self.root).as_posix(), None, status.st_size, _instant(status.st_mtime))
+
+    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        digest, size = hashlib.sha256(), 0
+        try:
+            with self._path(ref.key).open("rb") as source, to.open("wb") as copy:
+                while chunk := source.read(CHUNK):
+                    digest.update(chunk)
+                    copy.write(chunk)
+                    size += len(chunk)
+                modified = _instant(os.fstat(source.fileno()).st_mtime)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise _gone(ref) from None
+        found = ObjectRef(ref.key, digest.hexdigest()[:32], size, modified)
+        if ref.version not in (None, found.version):
+            raise _gone(ref)
+        return found
+
+    def put(self, key: str, body: Path | bytes) -> None:
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        waiting = target.with_name(f".{hashlib.sha256(key.encode()).hexdigest()[:16]}.{os.getpid()}.part")
+        if isinstance(body, bytes):
+            waiting.write_bytes(body)
+        else:
+            shutil.copyfile(body, waiting)
+        waiting.replace(target)
+
+    def get(self, key: str) -> bytes | None:
+        path = self._path(key)
+        return path.read_bytes() if path.is_file() else None
+
+    def move(self, ref: ObjectRef, to: str) -> None:
+        source, target = self._path(ref.key), self._path(to)
+        if not source.is_file() or _content_hash(source) != ref.version:
+            return  # moved by an earlier try, or overwritten since: what is there now is another version with its own fate
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+
+    def delete(self, key: str) -> None:
+        self._path(key).unlink(missing_ok=True)
+
+
+class Bucket:
+    """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
+
+    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+        self.uri = uri.rstrip("/")
+        self.bucket, _, self.prefix = self.uri.removeprefix("s3://").partition("/")
+        self._options = dict(options)
+        self._store = S3Store(self.bucket, prefix=self.prefix or None, config=cast(Any, self._options))
+
+    def _full(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self._options.get("aws_endpoint_url"),
+            region_name=self._options.get("aws_region"),
+            aws_access_key_id=self._options.get("aws_access_key_id"),
+            aws_secret_access_key=self._options.get("aws_secret_access_key"),
+            aws_session_token=self._options.get("aws_session_token"),
+        )
+
+    def list(self, prefix: str) -> Iterator[ObjectRef]:
+        for batch in obstore.list(self._store, prefix or None, chunk_size=1000):
+            for meta in batch:
+                yield ObjectRef(meta["path"], None, meta["size"], meta["last_modified"])
+
+    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        try:
+            got = obstore.get(self._store, ref.key, options={"version": ref.version} if ref.version and not _is_etag(ref.version) else {})
+            found = _identified(got.meta)
+            with to.open("wb") as copy:
+                for chunk in got.stream(min_chunk_size=CHUNK):
+                    copy.write(chunk)
+        except (FileNotFoundError, obstore.exceptions.NotFoundError):
+            raise _gone(ref) from None
+        except obstore.exceptions.BaseError as error:
+            raise Transient(f"object {ref.key}", found=str(error).splitlines()[0]) from error
+        if ref.version not in (None, found.version):
+            raise _gone(ref)
+        return replace(found, key=ref.key)
+
+    def put(self, key: str, body: Path | bytes) -> None:
+        obstore.put(self._store, key, body)
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except (FileNotFoundError, obstore.exceptions.NotFoundError):
+            return None
+
+    def move(self, ref: ObjectRef, to: str) -> None:
+        from botocore.exceptions import ClientError
+
+        if ref.version is None:
+            raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
+        versioned = {} if _is_etag(ref.version) else {"VersionId": ref.version}
+        unchanged = {"CopySourceIfMatch": ref.version} if _is_etag(ref.version) else {}
+        source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
+        try:
+            self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed"):
+                return
+            raise Transient(f"object {ref.key}", found=str(error)) from error
+        self._verify(ref, to)
+        self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
+
+    def _verify(self, ref: ObjectRef, to: str) -> None:
+        copied = obstore.head(self._store, to)
+        if copied["size"] != ref.size:
+            raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=f"{copied['size']}")
+
+    def delete(self, key: str) -> None:
+        obstore.delete(self._store, key)
+
+
+def open_store(uri: str, options: Mapping[str, str]) -> Store:
+    """Open `s3://bucket/prefix` or a folder."""
+    return Bucket(uri, options) if uri.startswith("s3://") else Folder(Path(uri))
+
+
+def _identified(meta: Mapping[str, Any]) -> ObjectRef:
+    version = meta["version"] if meta["version"] not in (None, "null") else meta["e_tag"]
+    return ObjectRef(meta["path"], version, meta["size"], meta["last_modified"])
+
+
+def _is_etag(version: str) -> bool:
+    return version.startswith('"')
+
+
+def _content_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def _instant(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _gone(ref: ObjectRef) -> ObjectGone:
+    return ObjectGone(
+        f"object {ref.key}", expected=f"version {ref.version}" if ref.version else "it to be there", found="nothing, or another version"
+    )

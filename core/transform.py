@@ -1,0 +1,134 @@
+"""Transforms: which are due (a pure comparison of versions) and how one runs: its query over pinned inputs becomes one commit."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import duckdb
+from cronsim import CronSim
+
+from core import delta
+from core.contract import CRON, Transform
+from core.delta import Change, Snapshot
+from core.engine import fragments, schema_of, storable
+from core.errors import LakeError, Terminal
+from core.lake import Lake
+
+RAN: Final = "lakelet/ran"
+"""The identity under which a transform's commit records when it ran (ms)."""
+
+TICKS: Final = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What one run of a transform did."""
+
+    transform: str
+    version: int
+    rows: int
+    inputs: Mapping[str, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What a transform's due-ness follows from: each input's version now (0 or None: nothing loaded) and as last consumed."""
+
+    now: Mapping[str, int | None]
+    consumed: Mapping[str, int]
+    ran: datetime | None
+
+
+def is_due(when: str, ready: Readiness, now: datetime) -> bool:
+    """Decide whether a transform should run. Pure.
+
+    Every input must have been loaded once. Then `all_inputs` waits until each has a version that was not consumed yet, the others until one
+    has; a schedule also waits for its next tick since the last run.
+    """
+    if not all(ready.now.values()):
+        return False
+    advanced = [(version or 0) > ready.consumed.get(name, 0) for name, version in ready.now.items()]
+    if when == "all_inputs":
+        return all(advanced)
+    return any(advanced) and (when == "any_input" or ready.ran is None or next_tick(when, ready.ran) <= now)
+
+
+def next_tick(when: str, after: datetime) -> datetime:
+    """Return the first moment of a schedule after another one, in UTC."""
+    found = CRON.fullmatch(when)
+    expression = found[1] if found else TICKS[when]
+    tick: datetime = next(CronSim(expression, after))
+    return tick
+
+
+def readiness(lake: Lake, transform: Transform) -> Readiness:
+    """Look up the versions that decide whether a transform is due."""
+    table = lake.table(transform)
+    tables = {name: lake.table(lake.project.named(name)) for name in transform.inputs}
+    consumed = {name: (table.identity(_input(name)) if table else None) or 0 for name in transform.inputs}
+    ran = table.identity(RAN) if table else None
+    versions = {name: snapshot.version if snapshot else None for name, snapshot in tables.items()}
+    return Readiness(versions, consumed, datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None)
+
+
+def run(lake: Lake, transform: Transform) -> Transformed:
+    """Run a transform over its inputs as they are now and replace its table by the result, in one commit.
+
+    Raises Terminal where its SQL fails: the table stays as it was. Raises Conflict where another run won.
+    """
+    started = time.perf_counter()
+    with lake.workplace() as work, lake.session(work) as connection:
+        inputs = {name: _mounted(lake, connection, transform, name) for name in transform.inputs}
+        query = _storable(connection, transform)
+        target = delta.ensure(
+            lake.uri(transform.target.path),
+            schema_of(connection, query),
+            partition_by=transform.target.partition_by,
+            options=lake.settings.aws,
+            description=transform.description,
+        )
+        consumed = {name: snapshot.version for name, snapshot in inputs.items()}
+        added = _fragments(connection, transform, query, target)
+        rows = sum(file.rows for file in added)
+        now = lake.now()
+        identities = {RAN: int(now.timestamp() * 1000), **{_input(name): version for name, version in consumed.items()}}
+        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows}
+        version = delta.commit(target, Change(added, target.files, identities, record, exclusive=True), now=now)
+    return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started)
+
+
+def _input(name: str) -> str:
+    return f"input/{name}"
+
+
+def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str) -> Snapshot:
+    snapshot = lake.mount(connection, name)
+    if snapshot is None:
+        raise Terminal(
+            f"transform {transform.name}", expected=f"its input {name}", found="nothing loaded yet", remedy=f"Load {name} first."
+        )
+    return snapshot
+
+
+def _storable(connection: duckdb.DuckDBPyConnection, transform: Transform) -> str:
+    try:
+        return storable(connection, transform.query)
+    except duckdb.Error as error:
+        raise _failed(transform, error) from error
+
+
+def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, query: str, target: Snapshot) -> tuple[delta.DataFile, ...]:
+    try:
+        return fragments(connection, query, target)
+    except duckdb.Error as error:
+        raise _failed(transform, error) from error
+
+
+def _failed(transform: Transform, error: Exception) -> LakeError:
+    said = " ".join(str(error).split())
+    return Terminal(
+        f"transform {transform.name}", expected="its SQL to run", found=said, remedy=f"Mend {transform.sql}; its table is unchanged."
+    )

@@ -1,0 +1,65 @@
+"""The rooms stay rooms: imports run downward, and each vendor is met in its own place only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ORDER = [
+    "errors", "contract", "project", "sql", "storage", "session", "readers", "quality", "delta", "engine", "change", "lake", "expect",
+    "export", "ingest", "transform", "run", "binding", "status", "query", "sample",
+]  # fmt: skip
+VENDORS = {
+    "deltalake": {"delta"},
+    "duckdb": {"session", "engine", "readers", "quality", "change", "lake", "expect", "export", "ingest", "transform", "binding", "query", "sample"},
+    "obstore": {"storage"},
+    "boto3": {"storage", "catalog"},
+    "botocore": {"storage", "lake", "catalog"},
+    "fastexcel": {"readers"},
+    "aws_lambda_powertools": set(),
+    "typer": set(),
+    "rich": set(),
+}
+
+
+def modules() -> list[Path]:
+    return sorted((ROOT / "core").rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(ROOT / "core").with_suffix("").parts[0]
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} if node.module != "core" else {f"core.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if p.name != "__init__.py" or p.parent.name != "core"], ids=lambda p: str(p.relative_to(ROOT)))
+def test_a_room_imports_only_rooms_before_it(path: Path) -> None:
+    mine = room(path)
+    assert mine in ORDER, f"core/{mine} has no place in the order yet"
+    above = {name for name in imported(path) if name.startswith("core.") and ORDER.index(name.split(".")[1]) > ORDER.index(mine)}
+    assert not above
+
+
+@pytest.mark.parametrize("vendor", sorted(VENDORS))
+def test_a_vendor_is_met_in_its_room_only(vendor: str) -> None:
+    met = {room(path) for path in modules() if any(name.split(".")[0] == vendor for name in imported(path))}
+    assert met <= VENDORS[vendor]
+
+
+def test_only_lake_reads_the_environment_and_the_clock() -> None:
+    words = ("os.environ", "os.getenv", "datetime.now", "time.time(", "utcnow")
+    guilty = {room(path) for path in modules() for word in words if word in path.read_text("utf-8")}
+    assert guilty <= {"lake"}
+
+
+def test_core_knows_no_handler() -> None:
+    assert not [path for path in modules() if any(name.split(".")[0] == "handlers" for name in imported(path))]
