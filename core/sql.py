@@ -89,6 +89,11 @@ def _bounded(moment: str, kind: str) -> str:
     return f"try_cast(case when year({moment}) between 1 and 9999 then {moment} end as {kind})"
 
 
+def declared_type(kind: str) -> str:
+    """Return a type as people write it in a contract."""
+    return "timestamp" if kind == "timestamptz" else kind
+
+
 def stored_type(kind: str) -> str:
     """Return the type in which a table holds a declared one: JSON is a text there."""
     return "varchar" if kind == "json" else kind
@@ -144,7 +149,7 @@ def _column_reasons(dataset: Dataset) -> list[tuple[str, str]]:
         name, number = identifier(column.name), numbers.get(column.name)
         text = identifier(f"_{number}") if number is not None else None
         if text and column.type != "varchar":
-            found.append((f"_problem is null and {text} is not null and {name} is null", literal(f"{column.name}: not {column.type}")))
+            found.append((f"_problem is null and {text} is not null and {name} is null", literal(f"{column.name}: not {declared_type(column.type)}")))
         if column.name in needed:
             absent = text or name
             found.append((f"_problem is null and {absent} is null", literal(f"{column.name}: required")))

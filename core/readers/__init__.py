@@ -60,7 +60,7 @@ READERS: Final[dict[str, Reader]] = {
 
 
 def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
-    """Unpack, decode and check one file; raises Rejected (`empty`, `unreadable`, `invalid_schema`). Doing it again replaces what it wrote."""
+    """Unpack, decode and check one file; raises Rejected (empty, unreadable, invalid_schema). Again: it replaces what it wrote."""
     return READERS[dataset.source.format].prepare(dataset, file, work)
 
 

@@ -121,12 +121,11 @@ def _mark(dialect: Dialect) -> str:
 
 def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     options, names = _options(dataset), files[0].header
-    places = {name: f"f{place}" for place, name in enumerate(names)}
+    mark = _mark(Dialect.of(options, quoted=files[0].quoted)) if files[0].original is not None else None
     columns = [
-        f"nullif({places[column.source_name]}, {literal(options.null)}) as {identifier(column.name)}" if options.header
-        else f"nullif(f{place}, {literal(options.null)}) as {identifier(column.name)}"
+        f"{_text(names.index(column.source_name) if options.header else place, options.null, mark)} as {identifier(column.name)}"
         for place, column in enumerate(dataset.read_columns)
-    ]  # fmt: skip
+    ]
     rescued = [headers.rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
     selected = ",\n    ".join(
         [
@@ -139,6 +138,11 @@ def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
         ]
     )
     return f"select\n    {selected}\nfrom {_scan(options, files, careful)}"
+
+
+def _text(place: int, null: str, mark: str | None) -> str:
+    text = f"nullif(f{place}, {literal(null)})"
+    return f"nullif({text}, {literal(mark)})" if mark and place == 0 else text
 
 
 def _problem(options: CsvOptions, file: Prepared) -> str:
@@ -162,8 +166,9 @@ def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
     parallel = "false" if file.multiline or careful else "true"
     return (
         f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"
-        f"    auto_detect = false, header = false, skip = {max(file.skip, 0)}, delim = {literal(options.delimiter)},"
+        f"    auto_detect = false, compression = 'none', header = false, skip = {max(file.skip, 0)}, delim = {literal(options.delimiter)},"
         f" quote = {literal(quote)}, escape = {literal(escape)},\n"
-        f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true, hive_partitioning = false, parallel = {parallel},\n"
+        f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true,\n"
+        f"    hive_partitioning = false, parallel = {parallel},\n"
         f"    max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE})"
     )

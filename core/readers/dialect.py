@@ -98,7 +98,7 @@ class Dialect:
         return found is not None and found.end() == len(data)
 
     def one_newline(self, data: Buffer) -> bool:
-        """Tell whether all records end alike. Line breaks inside quotes don't count: Excel ends records by CRLF and lines in a cell by LF."""
+        """Tell whether all records end alike. Those inside quotes don't count: Excel ends records by CRLF, a cell's lines by LF."""
         returns, breaks = _has(data, b"\r"), _has(data, b"\n")
         if not (returns and breaks):
             return True

@@ -60,7 +60,7 @@ def refused(dataset: Dataset, name: str, reason: str, subject: str, *, expected:
 
 
 def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Path:
-    """Return the file under its number, without gzip (known by its magic bytes); raises Rejected when it is empty, truncated or packed twice."""
+    """Return the file under its number, without gzip (known by its magic); raises Rejected if it is empty, truncated or packed twice."""
     target = work / f"{file.number:06d}.{extension}"
     target.unlink(missing_ok=True)
     if _begins(file.path) == GZIP:
@@ -75,7 +75,7 @@ def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Pat
 def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
     """Return the text as UTF-8 without BOM, every byte of it decoded strictly; the same path when it already is just that."""
     decoder = _decoder(dataset, file, encoding)
-    plain = codecs.lookup(encoding).name == "utf-8" and not _begins(path, 3) == codecs.BOM_UTF8
+    plain = codecs.lookup(encoding).name == "utf-8" and _begins(path, 3) != codecs.BOM_UTF8
     target = path.with_name(f"{path.stem}.utf8{path.suffix}")
     with path.open("rb") as source, open_nothing() if plain else target.open("wb") as sink:
         _decode(dataset, file, source, sink, decoder)

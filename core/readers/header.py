@@ -48,5 +48,10 @@ def _missing(name: str, unexpected: Sequence[str]) -> str:
 
 
 def _listed(what: str, names: Sequence[str]) -> str:
-    shown = [*names[:20], f"and {len(names) - 20} more"] if len(names) > 20 else names
+    shown = [_printable(name) for name in names[:20]] + [f"and {len(names) - 20} more"] * (len(names) > 20)
     return f"{what} [{', '.join(shown)}]" if names else ""
+
+
+def _printable(name: str) -> str:
+    """Keep a message one line whatever a header holds."""
+    return name[:200] if name.isprintable() else repr(name[:200])

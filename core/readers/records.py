@@ -43,10 +43,11 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     rescued = [f"{_rescued(paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     lines = careful and _layout(dataset) == "lines"
     selected = ["_file", "cast(null as bigint) as _ordinal", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
+    selects = ",\n    ".join(selected)
     scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
     guarded = f"{exact or 'false'} as bent"
     return (
-        f"select\n    {_lines(selected)}\nfrom (\n"
+        f"select\n    {selects}\nfrom (\n"
         f"    select *, {text if not exact else f'case when bent then {text} else json end'} as exact,\n"
         f"        json_transform(exact, {literal(json.dumps(paths.structure))}) as parsed, json_keys(json) as keys\n"
         f"    from (select *, {guarded} from ({scan}))\n)"
@@ -94,7 +95,8 @@ class Paths:
 
     def expression(self, column: Column) -> str:
         """Return the column's text. By place, not by name: names of a struct ignore case, keys of JSON don't."""
-        way, level, found = self.ways[column.name], self.structure, "parsed"
+        way, found = self.ways[column.name], "parsed"
+        level: Any = self.structure
         for key in way:
             found = f"struct_extract_at({found}, {list(level).index(key) + 1})"
             level = level[key]
@@ -170,7 +172,7 @@ def _scan(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     return (
         "select cast(left(parse_filename(filename), 6) as integer) as _file, cast(json as varchar) as _raw, json\n"
         f"    from read_json_objects([{paths}], format = '{FORMATS[_layout(dataset)]}', filename = true,"
-        f" compression = 'none', maximum_object_size = {largest}, hive_partitioning = false)"
+        f" compression = 'uncompressed', maximum_object_size = {largest}, hive_partitioning = false)"
     )
 
 
@@ -182,8 +184,9 @@ def _scan_lines(files: Sequence[Prepared]) -> str:
         _write_lines(file.path, target)
         targets.append(literal(str(target)))
     return (
-        "select cast(left(parse_filename(filename), 6) as integer) as _file, _raw, case when json_valid(_raw) then cast(_raw as json) end as json\n"
-        f"    from read_parquet([{', '.join(targets)}], filename = true, hive_partitioning = false)"
+        "select cast(left(parse_filename(filename), 6) as integer) as _file, _raw,\n"
+        "        case when json_valid(_raw) then cast(_raw as json) end as json"
+        f"\n    from read_parquet([{', '.join(targets)}], filename = true, hive_partitioning = false)"
     )
 
 

@@ -213,6 +213,6 @@ def _text(place: int, column: Column, null: str, exact: bool) -> str:
     text = f"f{place}"
     if exact:
         number = f"cast(n{place} as varchar)" if column.type in ("float", "double") else f"printf('%.15g', n{place})"
-        bent = f"regexp_full_match(f{place}, {literal(NUMBER)}) and n{place} is not null and try_cast(f{place} as double) is distinct from n{place}"
+        bent = f"regexp_full_match(f{place}, {literal(NUMBER)}) and try_cast(f{place} as double) <> n{place}"
         text = f"case when {bent} then {number} else f{place} end"
     return f"nullif({text}, {literal(null)})"
