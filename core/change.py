@@ -123,9 +123,11 @@ def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
     values = [column.name for column in dataset.columns]
     connection.execute(
         "create or replace temp table matched as\n"
-        f"select {identifiers(dataset.key, 'latest.')}, held._path, "
-        f"{version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)} as _wins, {same_values('latest', 'held', values)} as _same\n"
-        f"from ({relation(snapshot, files=candidates, file_column='_path')}) as held join latest on {same_key('held', 'latest', dataset.key)}"
+        f"select {identifiers(dataset.key, 'latest.')}, held._path,\n"
+        f"       {version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)} as _wins,\n"
+        f"       {same_values('latest', 'held', values)} as _same\n"
+        f"from ({relation(snapshot, files=candidates, file_column='_path')}) as held\n"
+        f"join latest on {same_key('held', 'latest', dataset.key)}"
     )
 
 
@@ -138,7 +140,8 @@ def _merge_fates(dataset: Dataset) -> str:
         "    when matched._same then 'duplicate'\n"
         "    when matched._wins then 'updated'\n"
         "    else 'superseded' end as fate\n"
-        f"from ranked join latest on {same_key('ranked', 'latest', dataset.key)} left join matched on {same_key('ranked', 'matched', dataset.key)}"
+        f"from ranked join latest on {same_key('ranked', 'latest', dataset.key)}\n"
+        f"left join matched on {same_key('ranked', 'matched', dataset.key)}"
     )
 
 

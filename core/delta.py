@@ -1,6 +1,6 @@
 """The Delta log: open a snapshot, commit a Change to exactly that snapshot. The only module that imports deltalake.
 
-delta-rs records transaction ids but does not enforce them, so everything here writes through the snapshot that was checked, never by address.
+delta-rs records transaction ids but does not enforce them: everything here writes through the snapshot that was checked, never by URI.
 """
 
 import json
@@ -27,7 +27,9 @@ RECORD: Final = "lakelet"
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file of a table: its path below the table (as it is stored, not as the log encodes it), its size in bytes, its rows, its partition and its statistics (Delta's JSON)."""
+    """A Parquet file of a table: its path below the table (as it is stored, not as the log encodes it), size in bytes, rows, partition and
+    statistics (Delta's JSON).
+    """
 
     path: str
     size: int

@@ -65,7 +65,7 @@ def _refuse_partitions(snapshot: Snapshot) -> None:
 
 def _data_file(snapshot: Snapshot, written: tuple[Any, ...]) -> DataFile:
     filename, rows, size, _, statistics, keys = written
-    partition = {name: value for name, value in (keys or {}).items()}
+    partition = dict(keys or {})
     for name, value in partition.items():
         if value in IMPOSSIBLE_PARTITIONS:
             raise Terminal(
@@ -183,7 +183,7 @@ STORED_AS: Final = {
     "TIMESTAMP": "timestamptz", "TIMESTAMP_S": "timestamptz", "TIMESTAMP_MS": "timestamptz", "TIMESTAMP_NS": "timestamptz",
     "UUID": "varchar", "JSON": "varchar", '"NULL"': "varchar",
 }  # fmt: skip
-"""DuckDB's types that Delta lacks, and what they are stored as; a value that does not fit is an error (Parquet would make a HUGEINT a double)."""
+"""DuckDB's types that Delta lacks, and what they become; a value that does not fit is an error (Parquet would make a HUGEINT a double)."""
 
 UNSTORABLE: Final = ("TIME", "TIMETZ", "TIME WITH TIME ZONE", "INTERVAL", "BIT", "UHUGEINT", "BIGNUM", "VARINT")
 

@@ -1,4 +1,4 @@
-"""Expectations over a whole table after a load: what it should look like, and a sentence for each that it breaks. They never stop a load."""
+"""Expectations over a whole table after a load, and a sentence for each that it breaks. They never stop a load."""
 
 import statistics
 from collections.abc import Mapping

@@ -3,7 +3,6 @@
 Every trigger ends here. Whatever happens (a crash, a lost answer, the same delivery again), running it again gives the same table.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -11,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path, PurePosixPath
-from typing import Any, Final, Literal
+from pathlib import Path
+from typing import Any, Final
 
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -26,24 +25,12 @@ from core.errors import Rejected, Terminal, Transient
 from core.lake import Lake
 from core.quality import QUARANTINE, Batch, Tally
 from core.readers import Prepared, RawFile
+from core.settle import Fate, ObjectOutcome, settle
 from core.storage import ObjectGone, ObjectRef
 
 ATTEMPTS: Final = 10
 REPLAY_WINDOW: Final = timedelta(days=30)
 """How long a table remembers the objects that it loaded (delta.setTransactionRetentionDuration)."""
-
-Fate = Literal["loaded", "already loaded", "rejected", "gone", "refused"]
-
-
-@dataclass(frozen=True)
-class ObjectOutcome:
-    """What became of one object. `rows` holds read, accepted, quarantined and the fates of the accepted ones, for a loaded object."""
-
-    object: ObjectRef
-    fate: Fate
-    rows: dict[str, int] = field(default_factory=dict)
-    reason: str = ""
-    report: str = ""
 
 
 @dataclass(frozen=True)
@@ -298,30 +285,3 @@ def _sum(rows: Iterable[dict[str, int]]) -> dict[str, int]:
         for name, count in row.items():
             total[name] += count
     return total
-
-
-# --- after the commit: repeatable ----------------------------------------------------------------------------------------------------
-
-
-def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> None:
-    """Bring every object to its place: archived when loaded, beside its report when rejected. Can be repeated."""
-
-    def one(outcome: ObjectOutcome) -> None:
-        ref = outcome.object
-        if outcome.fate == "rejected":
-            to = f"rejected/{outcome.reason}/{place(dataset, ref)}"
-            lake.raw.put(f"{to}.report.json", outcome.report.encode())
-            lake.raw.move(ref, to)
-        elif outcome.fate in ("loaded", "already loaded") and dataset.after == "archive":
-            lake.raw.move(ref, f"archived/{place(dataset, ref)}")
-
-    with ThreadPoolExecutor(16) as pool:
-        list(pool.map(one, outcomes))
-
-
-def place(dataset: Dataset, ref: ObjectRef) -> str:
-    """Return an object's name below archived/ and rejected/: its dataset, its path below the source, and a tag of its version."""
-    below = PurePosixPath(dataset.name, ref.key.removeprefix(dataset.source.prefix))
-    tag = hashlib.sha256(ref.source.encode()).hexdigest()[:8]
-    suffixes = "".join(below.suffixes[-2:] if below.suffix == ".gz" else below.suffixes[-1:])
-    return f"{str(below).removesuffix(suffixes)}.{tag}{suffixes}"

@@ -13,8 +13,9 @@ from core.contract import Check, Dataset
 from core.errors import Terminal
 from core.project import tables_in
 from core.readers import Prepared
-from core.sql import conform, identifier, identifiers, literal, looks_elsewhere, stored_type
+from core.sql import conform, identifier, identifiers, literal, looks_elsewhere
 from core.storage import ObjectRef
+from core.types import stored_type
 
 Mount = Callable[[str], object]
 """Makes a table visible to the session by its name."""
@@ -118,7 +119,8 @@ def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     return dict(
         connection.execute(
             "select _file, string_agg(name || ' (' || n || ' rows)', ', ' order by name)\n"
-            "from (select _file, name, count(*) as n from (select _file, unnest(_failed) as name from conformed) group by all) group by _file"
+            "from (select _file, name, count(*) as n from (select _file, unnest(_failed) as name from conformed) group by all)\n"
+            "group by _file"
         ).fetchall()
     )
 
@@ -141,7 +143,7 @@ def warnings(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count the rows that break a `warn` check, by check; they are loaded all the same."""
     return dict(
         connection.execute(
-            "select name, count(*) from (select unnest(_warned) as name from conformed where _warned is not null and _reasons is null) group by name"
+            "select name, count(*) from (select unnest(_warned) as name from conformed where _reasons is null) group by name"
         ).fetchall()
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from core.contract import Check, Column, Dataset
+from core.types import declared_type, stored_type
 
 IMPOSSIBLE_PARTITIONS: Final = ("", "__HIVE_DEFAULT_PARTITION__")
 """Texts that a partition's folder cannot tell from NULL (Delta reads a partition value '' back as NULL)."""
@@ -76,8 +77,9 @@ def _round_trip(text: str, kind: str, pattern: str, otherwise: str) -> str:
 
 def _nested(text: str, kind: str) -> str:
     """Cast JSON to a nested type; where a leaf comes out other than it stands there (1.7 as 2), it is not that type."""
-    json, as_text = f"try_cast({text} as json)", re.sub(r"\b(tinyint|smallint|integer|bigint)\b(?=[\[\],) ]|$)", "varchar", kind)
-    return f"case when try_cast({json} as {as_text}) is not distinct from cast(try_cast({json} as {kind}) as {as_text}) then try_cast({json} as {kind}) end"
+    json, spelt = f"try_cast({text} as json)", re.sub(r"\b(tinyint|smallint|integer|bigint)\b(?=[\[\],) ]|$)", "varchar", kind)
+    cast = f"try_cast({json} as {kind})"
+    return f"case when try_cast({json} as {spelt}) is not distinct from cast({cast} as {spelt}) then {cast} end"
 
 
 def _finer_than_microseconds(text: str) -> str:
@@ -87,16 +89,6 @@ def _finer_than_microseconds(text: str) -> str:
 def _bounded(moment: str, kind: str) -> str:
     """Keep a moment within the years 1 to 9999: what Delta, Athena and Python all can hold."""
     return f"try_cast(case when year({moment}) between 1 and 9999 then {moment} end as {kind})"
-
-
-def declared_type(kind: str) -> str:
-    """Return a type as people write it in a contract."""
-    return "timestamp" if kind == "timestamptz" else kind
-
-
-def stored_type(kind: str) -> str:
-    """Return the type in which a table holds a declared one: JSON is a text there."""
-    return "varchar" if kind == "json" else kind
 
 
 # --- conform ------------------------------------------------------------------------------------------------------------------------
@@ -116,7 +108,7 @@ def conform(dataset: Dataset, relation: str) -> str:
     columns = identifiers(column.name for column in dataset.columns)
     steps = [
         f"with read as (\n{_indent(relation)}\n)",
-        f"typed as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines(read)},\n           {_lines(typed)}\n    from read\n)",
+        f"typed as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines([*read, *typed])}\n    from read\n)",
         f"computed as (\n    select *{''.join(', ' + c for c in computed)}\n    from typed\n)" if computed else "computed as (from typed)",
         f"judged as (\n    select *,\n           {_list(reasons)} as _reasons,\n           {_names(dataset, 'fail')} as _failed,\n"
         f"           {_names(dataset, 'warn')} as _warned\n    from computed\n)",
@@ -149,7 +141,8 @@ def _column_reasons(dataset: Dataset) -> list[tuple[str, str]]:
         name, number = identifier(column.name), numbers.get(column.name)
         text = identifier(f"_{number}") if number is not None else None
         if text and column.type != "varchar":
-            found.append((f"_problem is null and {text} is not null and {name} is null", literal(f"{column.name}: not {declared_type(column.type)}")))
+            unfit = f"_problem is null and {text} is not null and {name} is null"
+            found.append((unfit, literal(f"{column.name}: not {declared_type(column.type)}")))
         if column.name in needed:
             absent = text or name
             found.append((f"_problem is null and {absent} is null", literal(f"{column.name}: required")))

@@ -1,0 +1,49 @@
+"""What becomes of an object once its fate is committed: archived, or set aside with its report. Every step can be repeated."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Literal
+
+from core.contract import Dataset
+from core.lake import Lake
+from core.storage import ObjectRef
+
+Fate = Literal["loaded", "already loaded", "rejected", "gone", "refused"]
+
+
+@dataclass(frozen=True)
+class ObjectOutcome:
+    """What became of one object. `rows` holds read, accepted, quarantined and the fates of the accepted ones, for a loaded object."""
+
+    object: ObjectRef
+    fate: Fate
+    rows: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    report: str = ""
+
+
+def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> None:
+    """Bring every object to its place: archived when loaded, beside its report when rejected. Can be repeated."""
+
+    def one(outcome: ObjectOutcome) -> None:
+        ref = outcome.object
+        if outcome.fate == "rejected":
+            to = f"rejected/{outcome.reason}/{place(dataset, ref)}"
+            lake.raw.put(f"{to}.report.json", outcome.report.encode())
+            lake.raw.move(ref, to)
+        elif outcome.fate in ("loaded", "already loaded") and dataset.after == "archive":
+            lake.raw.move(ref, f"archived/{place(dataset, ref)}")
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(one, outcomes))
+
+
+def place(dataset: Dataset, ref: ObjectRef) -> str:
+    """Return an object's name below archived/ and rejected/: its dataset, its path below the source, and a tag of its version."""
+    below = PurePosixPath(dataset.name, ref.key.removeprefix(dataset.source.prefix))
+    tag = hashlib.sha256(ref.source.encode()).hexdigest()[:8]
+    suffixes = "".join(below.suffixes[-2:] if below.suffix == ".gz" else below.suffixes[-1:])
+    return f"{str(below).removesuffix(suffixes)}.{tag}{suffixes}"
