@@ -212,12 +212,14 @@ MEND: Final = "Mend the file and put it into raw again, or mend the contract."
 
 
 def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callable[[str], object]) -> tuple[Batch, list[ObjectOutcome]]:
-    """Enforce the batch at once; where the reader stumbles, find the files that it stumbles over, one by one and with care."""
-    try:
-        quality.enforce(connection, batch, mount)
-        return batch, []
-    except (duckdb.Error, Rejected):
-        rejected = {file.number: found for file in batch.files if (found := _unreadable(connection, batch, file))}
+    """Enforce the batch at once; where the reader stumbles do it with care, and where that fails too find the files that are to blame."""
+    for careful in (False, True):
+        try:
+            quality.enforce(connection, batch, mount, careful=careful)
+            return batch, []
+        except (duckdb.Error, Rejected):
+            continue
+    rejected = {file.number: found for file in batch.files if (found := _unreadable(connection, batch, file))}
     remaining = _remaining(batch, set(rejected))
     if remaining.files:
         try:

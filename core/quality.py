@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from core import readers
-from core.contract import Check, Dataset
+from core.contract import Dataset
 from core.errors import Terminal
 from core.project import tables_in
 from core.readers import Prepared
@@ -62,26 +62,28 @@ def table_columns(dataset: Dataset) -> tuple[str, ...]:
 
 
 def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *, careful: bool = False) -> None:
-    """Read a batch and judge every row; leaves the views `accepted` and `refused` behind for the steps that follow.
+    """Read a batch and judge every row; leaves the views `judged`, `accepted` and `refused` behind for the steps that follow.
 
     Raises duckdb.Error as the reader does; the caller finds out whose fault it is.
     """
     relation = readers.relation(connection, batch.dataset, batch.files, careful=careful)
     connection.execute(f"create or replace temp table conformed as\n{conform(batch.dataset, relation)}")
-    for check in batch.dataset.checks:
-        if looks_elsewhere(check):
-            _check_elsewhere(connection, check, mount)
+    _check_elsewhere(connection, batch.dataset, mount)
     _objects(connection, batch)
-    columns = identifiers(name for name in table_columns(batch.dataset) if name not in ("_source", "_source_time", "_row"))
     connection.execute(
-        "create or replace temp view placed as\n"
-        "select conformed.*, _source, _source_time, coalesce(_ordinal, conformed.rowid - _first + 1) as _row\n"
-        "from conformed join objects using (_file)"
+        "create or replace temp view judged as\n"
+        "select conformed.* exclude (_reasons, _failed, _warned),\n"
+        "       _source, _source_time, coalesce(_ordinal, conformed.rowid - _first + 1) as _row,\n"
+        f"       {', '.join(f'{_both(verdict)} as {verdict}' for verdict in VERDICTS.values())}\n"
+        "from conformed join objects using (_file) left join elsewhere on conformed.rowid = elsewhere._at"
     )
-    connection.execute(
-        f"create or replace temp view accepted as select {columns}, _source, _source_time, _row from placed where _reasons is null"
-    )
-    connection.execute("create or replace temp view refused as from placed where _reasons is not null")
+    columns = identifiers(table_columns(batch.dataset))
+    connection.execute(f"create or replace temp view accepted as select {columns} from judged where _reasons is null")
+    connection.execute("create or replace temp view refused as from judged where _reasons is not null")
+
+
+def _both(verdict: str) -> str:
+    return f"if(elsewhere.{verdict} is null, conformed.{verdict}, list_concat(conformed.{verdict}, elsewhere.{verdict}))"
 
 
 def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -102,16 +104,30 @@ def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     connection.unregister("named")
 
 
-def _check_elsewhere(connection: duckdb.DuckDBPyConnection, check: Check, mount: Mount) -> None:
-    """Run a check that looks into other tables, over rows that already have their order."""
-    for table in tables_in(f"select ({check.sql})"):
-        if mount(table) is None:
-            raise Terminal(
-                f"check {check.name}", expected=f"table {table} to exist", found="nothing loaded yet", remedy=f"Load {table} first."
-            )
-    into = {"quarantine": "_reasons", "fail": "_failed", "warn": "_warned"}[check.action]
-    said = literal(f"check {check.name}" if check.action == "quarantine" else check.name)
-    connection.execute(f"update conformed set {into} = list_append(coalesce({into}, []), {said}) where ({check.sql}) is false")
+VERDICTS: Final = {"quarantine": "_reasons", "fail": "_failed", "warn": "_warned"}
+
+
+def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mount: Mount) -> None:
+    """Run the checks that look into other tables, and keep what they say beside the rows, by rowid.
+
+    Not inside the conform statement, because a join loses the rows' order; not by an update, because DuckDB moves the rows that it updates.
+    """
+    connection.execute("create or replace temp table elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
+    said = []
+    for check in filter(looks_elsewhere, dataset.checks):
+        for table in tables_in(f"select ({check.sql})"):
+            if mount(table) is None:
+                raise Terminal(
+                    f"check {check.name}", expected=f"table {table} to exist", found="nothing loaded yet", remedy=f"Load {table} first."
+                )
+        name = f"check {check.name}" if check.action == "quarantine" else check.name
+        said.append(
+            f"select rowid as _at, {literal(VERDICTS[check.action])} as verdict, {literal(name)} as name\n"
+            f"from conformed where _problem is null and ({check.sql}) is false"
+        )
+    if said:
+        lists = ", ".join(f"list(name) filter (where verdict = {literal(verdict)})" for verdict in VERDICTS.values())
+        connection.execute(f"insert into elsewhere select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at")
 
 
 def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -119,7 +135,7 @@ def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
     return dict(
         connection.execute(
             "select _file, string_agg(name || ' (' || n || ' rows)', ', ' order by name)\n"
-            "from (select _file, name, count(*) as n from (select _file, unnest(_failed) as name from conformed) group by all)\n"
+            "from (select _file, name, count(*) as n from (select _file, unnest(_failed) as name from judged) group by all)\n"
             "group by _file"
         ).fetchall()
     )
@@ -132,9 +148,7 @@ def drop_files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) ->
 
 def tallies(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Tally]:
     """Count what was read and what was refused, an object."""
-    counted = connection.execute(
-        "select _file, count(*), count(*) filter (where _reasons is not null) from conformed group by _file"
-    ).fetchall()
+    counted = connection.execute("select _file, count(*), count(_reasons) from judged group by _file").fetchall()
     found = {number: Tally(read, refused) for number, read, refused in counted}
     return {number: found.get(number, Tally()) for number in batch.objects}
 
@@ -143,7 +157,7 @@ def warnings(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count the rows that break a `warn` check, by check; they are loaded all the same."""
     return dict(
         connection.execute(
-            "select name, count(*) from (select unnest(_warned) as name from conformed where _reasons is null) group by name"
+            "select name, count(*) from (select unnest(_warned) as name from judged where _reasons is null) group by name"
         ).fetchall()
     )
 
@@ -152,7 +166,7 @@ def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Count the refused rows by reason."""
     return dict(
         connection.execute(
-            "select reason, count(*) from (select unnest(_reasons) as reason from conformed) group by reason order by 2 desc, 1"
+            "select reason, count(*) from (select unnest(_reasons) as reason from judged) group by reason order by 2 desc, 1"
         ).fetchall()
     )
 

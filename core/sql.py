@@ -97,7 +97,7 @@ def _bounded(moment: str, kind: str) -> str:
 def conform(dataset: Dataset, relation: str) -> str:
     """Return the query that turns a reader's text rows into typed rows, each with its reasons (NULL when it is accepted).
 
-    Columns: `_file`, `_ordinal`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), `_failed` and
+    Columns: `_file`, `_ordinal`, `_problem`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), `_failed` and
     `_warned` (names of row checks), `_raw` (the record as it came, of refused rows only).
     """
     rescued = ", _rescued" if dataset.source.unknown_columns == "rescue" else ""
@@ -114,7 +114,7 @@ def conform(dataset: Dataset, relation: str) -> str:
         f"           {_names(dataset, 'warn')} as _warned\n    from computed\n)",
     ]
     return ",\n".join(steps) + (
-        f"\nselect _file, _ordinal, {columns}{rescued}, _reasons, _failed, _warned,\n"
+        f"\nselect _file, _ordinal, _problem, {columns}{rescued}, _reasons, _failed, _warned,\n"
         "       case when _reasons is not null then _raw end as _raw\nfrom judged"
     )
 
@@ -153,7 +153,7 @@ def _column_reasons(dataset: Dataset) -> list[tuple[str, str]]:
 
 
 def _check_reasons(checks: Sequence[Check]) -> list[tuple[str, str]]:
-    return [(f"({check.sql}) is false", literal(f"check {check.name}")) for check in checks]
+    return [(f"_problem is null and ({check.sql}) is false", literal(f"check {check.name}")) for check in checks]
 
 
 def _names(dataset: Dataset, action: str) -> str:

@@ -5,6 +5,7 @@ Blank lines are no records, so a NULL in a file of one column is a quoted empty 
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
@@ -52,10 +53,12 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
 def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
     """Return the text of the given records as it came, without its line end."""
     dialect, wanted, found = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), {}
-    with mapped(file.original or file.path) as data:
-        for ordinal, piece in enumerate(dialect.records(data, file.start, len(file.header)), 1):
+    with mapped(file.original or file.path) as data, closing(dialect.records(data, file.start, len(file.header))) as records:
+        for ordinal, piece in enumerate(records, 1):
             if ordinal in wanted:
                 found[ordinal] = bytes(data[piece.start : piece.end]).decode()
+                if len(found) == len(wanted):
+                    break
     return found
 
 
@@ -147,8 +150,10 @@ def _text(place: int, null: str, mark: str | None) -> str:
 
 def _problem(options: CsvOptions, file: Prepared) -> str:
     """Return the expression that finds a record of another width: a short one ends in NULL, a long one fills the overflow column."""
-    width = len(file.header)
+    width, repeated = len(file.header), " and ".join(f"f{n} = {literal(name)}" for n, name in enumerate(file.header))
     cases = [f"when f{width} is not null then 'too many fields: more than {width}'"]
+    if options.header and width > 1:
+        cases.append(f"when {repeated} then 'the header once more'")
     if width > 1:
         count = " + ".join(f"cast(f{place} is not null as integer)" for place in range(width))
         cases.append(f"when f{width - 1} is null then 'too few fields: ' || ({count}) || ' instead of {width}'")
@@ -163,6 +168,7 @@ def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
     quote, escape = (options.quote, options.escape) if file.quoted else ("", "")
     columns = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(len(file.header) + 1))
     # DuckDB 1.5 refuses null_padding with line breaks inside quotes unless the scan is sequential.
+    longest = min(LONGEST_LINE, max(1 << 21, *(one.path.stat().st_size for one in files)))
     parallel = "false" if file.multiline or careful else "true"
     return (
         f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"
@@ -170,5 +176,5 @@ def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
         f" quote = {literal(quote)}, escape = {literal(escape)},\n"
         f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true,\n"
         f"    hive_partitioning = false, parallel = {parallel},\n"
-        f"    max_line_size = {LONGEST_LINE}, buffer_size = {2 * LONGEST_LINE})"
+        f"    max_line_size = {longest}, buffer_size = {2 * longest})"
     )

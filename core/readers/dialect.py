@@ -4,7 +4,7 @@ Says whether a file is regular, where its records are, and which of them no read
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
@@ -107,7 +107,7 @@ class Dialect:
         found = re.compile(free + rb"(?:(?:\r\n" + quoted + b")" + free + b")*+").match(data)
         return found is not None and found.end() == len(data)
 
-    def pieces(self, data: Buffer, start: int, width: int) -> Iterator[Piece]:
+    def pieces(self, data: Buffer, start: int, width: int) -> Generator[Piece, None, None]:
         """Split a file into runs of regular records and single bad ones, in order; together they are every byte from `start`."""
         size = len(data)
         while start < size:
@@ -121,7 +121,7 @@ class Dialect:
                 stop = _after(data, end)
             start = stop
 
-    def records(self, data: Buffer, start: int, width: int) -> Iterator[Piece]:
+    def records(self, data: Buffer, start: int, width: int) -> Generator[Piece, None, None]:
         """Split a file into its records, good and bad, in order, without the blank lines."""
         for piece in self.pieces(data, start, width):
             if piece.bad:

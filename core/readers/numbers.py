@@ -3,6 +3,9 @@
 A record whose numbers could be bent (rare, found by one pattern) is read from a copy in which each number is a marked text.
 """
 
+import json
+import re
+
 from core.contract import Dataset
 from core.sql import literal
 
@@ -16,14 +19,28 @@ WRITTEN = r"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}\]]|-0\s*[,}\]]"
 
 
 def guard(dataset: Dataset) -> str:
-    """Return the condition under which a record needs the marked copy; '' where no column can be bent."""
+    """Return the condition under which a record needs the marked copy; '' where no column can be bent.
+
+    Long numbers lose digits. Short ones only change their looks (1.50, 1e2), which matters where the text itself is kept: anywhere in
+    a nested or rescued value, or right behind the key of a varchar column.
+    """
     types = {column.type for column in dataset.read_columns}
-    textual = dataset.source.unknown_columns == "rescue" or any(kind == "varchar" or nested(kind) for kind in types)
-    if textual:
-        return f"regexp_matches(json, {literal(f'{BEFORE}(?:{LONG}|{WRITTEN})')})"
+    if dataset.source.unknown_columns == "rescue" or any(map(nested, types)):
+        return _matches(f"{BEFORE}(?:{LONG}|{WRITTEN})")
+    texts = {
+        json.dumps(column.from_.split(".")[-1] if column.from_ else column.name, ensure_ascii=False)
+        for column in dataset.read_columns
+        if column.type == "varchar"
+    }
+    if texts:
+        return _matches(rf"{BEFORE}{LONG}|(?:{'|'.join(map(re.escape, sorted(texts)))})\s*:\s*(?:{WRITTEN}|[\[{{])")
     if any(kind == "bigint" or kind.startswith("decimal") for kind in types):
-        return f"regexp_matches(json, {literal(BEFORE + LONG)})"
+        return _matches(BEFORE + LONG)
     return ""
+
+
+def _matches(pattern: str) -> str:
+    return f"regexp_matches(json, {literal(pattern)})"
 
 
 def marked(text: str) -> str:

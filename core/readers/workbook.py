@@ -21,6 +21,7 @@ from core.sql import identifier, literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
+FALSE_DIGITS = r"-?[1-9][0-9]{6,}\.[0-9]{9}"
 NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 
 
@@ -33,9 +34,9 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     try:
         workbook = fastexcel.read_excel(path)
         sheet = _sheet(dataset, file, workbook.sheet_names)
-        cells, errors = _cells(workbook, sheet, options)
+        cells, places, errors = _cells(workbook, sheet, options)
         names, columns = _columns(dataset, file, cells)
-        numbers = _numbers(workbook, sheet, dataset, names, columns)
+        numbers = _numbers(workbook, sheet, dataset, names, columns, places)
     except fastexcel.FastExcelError as error:
         raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
     target = path.with_name(f"{path.stem}.sheet.parquet")
@@ -70,7 +71,7 @@ def position(_: Dataset, file: Prepared, ordinal: int) -> str:
 def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
     """Translate fastexcel's error."""
     truncated = "EOCD" in str(error)
-    found = "a truncated file (Could not find EOCD)" if truncated else "a file that is damaged or no workbook"
+    found = "a truncated file or none of its kind (Could not find EOCD)" if truncated else "a damaged file"
     return refused(dataset, file.name, "unreadable", "the workbook cannot be read", expected="a whole .xlsx file", found=found)
 
 
@@ -88,16 +89,22 @@ def _sheet(dataset: Dataset, file: RawFile, names: Sequence[str]) -> str:
     return wanted if wanted is not None else names[0]
 
 
-def _cells(workbook: Any, sheet: str, options: XlsxOptions) -> tuple["pa.RecordBatch", dict[int, str]]:
-    """Return the sheet from its first row on as text, and the rows (from 0) in which a cell holds an error."""
+def _cells(workbook: Any, sheet: str, options: XlsxOptions) -> tuple["pa.RecordBatch", list[int], dict[int, str]]:
+    """Return the sheet from its first row on as text, its columns' places, and the rows (from 0) in which a cell holds an error."""
+    import fastexcel
+    import pyarrow as pa
+
     # skip_rows counts from the sheet's own first row only when it is given: without it the empty rows above are cut off.
-    loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=options.first_row - 1, dtypes="string")
+    try:
+        loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=options.first_row - 1, dtypes="string")
+    except fastexcel.InvalidParametersError:  # fewer rows than that
+        return pa.record_batch({}), [], {}
     batch, errors = loaded.to_arrow_with_errors()
     found: dict[int, str] = {}
     for error in errors.errors if errors else ():
         row, column = error.offset_position
         found.setdefault(row, f"column {column + 1} holds an error instead of a value")
-    return batch, found
+    return batch, [column.absolute_index for column in loaded.selected_columns], found
 
 
 def _columns(dataset: Dataset, file: RawFile, cells: "pa.RecordBatch") -> tuple[tuple[str, ...], dict[int, "pa.Array"]]:
@@ -119,13 +126,15 @@ def _nothing(cells: "pa.RecordBatch") -> "pa.Array":
     return pa.nulls(cells.num_rows, pa.string())
 
 
-def _numbers(workbook: Any, sheet: str, dataset: Dataset, names: Sequence[str], columns: Mapping[int, "pa.Array"]) -> dict[int, "pa.Array"]:
+def _numbers(
+    workbook: Any, sheet: str, dataset: Dataset, names: Sequence[str], columns: Mapping[int, "pa.Array"], places: Sequence[int]
+) -> dict[int, "pa.Array"]:
     """Return those columns as doubles whose text may have lost digits. It reads the sheet again, twice the time: only if it must."""
     import pyarrow.compute as pc
 
     declared = {column.source_name: column for column in dataset.read_columns}
     suspects = {
-        place: names.index(name)
+        places[place]: names.index(name)
         for name, place in zip(names, columns, strict=True)
         if (column := declared.get(name)) and pc.any(pc.match_substring_regex(columns[place], _suspicious(column))).as_py()
     }
@@ -212,7 +221,10 @@ def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
 def _text(place: int, column: Column, null: str, exact: bool) -> str:
     text = f"f{place}"
     if exact:
-        number = f"cast(n{place} as varchar)" if column.type in ("float", "double") else f"printf('%.15g', n{place})"
+        binary = column.type in ("float", "double")
+        number = f"cast(n{place} as varchar)" if binary else f"printf('%.15g', n{place})"
         bent = f"regexp_full_match(f{place}, {literal(NUMBER)}) and try_cast(f{place} as double) <> n{place}"
+        if not binary:  # 123456789.123456 is given as 123456789.123456001
+            bent = f"({bent}) or (regexp_full_match(f{place}, {literal(FALSE_DIGITS)}) and try_cast({number} as double) = n{place})"
         text = f"case when {bent} then {number} else f{place} end"
     return f"nullif({text}, {literal(null)})"

@@ -1,0 +1,162 @@
+"""One SELECT over the lake's tables by their names, as they are now. Reads only; nothing else can be run here."""
+
+import base64
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Final
+
+import duckdb
+
+from core.contract import Dataset
+from core.errors import Terminal
+from core.lake import Lake
+from core.project import tables_in
+from core.quality import QUARANTINE
+from core.sql import identifier
+
+ABOUT: Final = re.compile(r"\s*(describe|summarize)\s+(.+)", re.IGNORECASE | re.DOTALL)
+
+AS_TEXT: Final = ("INTERVAL", "TIME WITH TIME ZONE", "TIMESTAMP_NS", "BIT", "BIGNUM")
+"""Types of which Python, or Arrow on the way to it, has no exact equal."""
+
+EXACT_DIGITS: Final = 15
+"""A decimal number of so many digits comes back from a double as it went in."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Rows as Python values (decimals and times exact). `cut` says that there are more than were asked for."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    cut: bool = False
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the rows as JSON has them, see `json_value`."""
+        return [{name: json_value(value) for name, value in zip(self.columns, row, strict=True)} for row in self.rows]
+
+
+def query(lake: Lake, sql: str, *, limit: int | None = None) -> Answer:
+    """Run one SELECT (or `describe`, `summarize`) over tables by name: datasets, transforms, `quarantine.<dataset>`.
+
+    Raises Terminal for a name that is not declared or not loaded yet, and for whatever DuckDB refuses.
+    """
+    try:
+        names = _tables(sql)
+        with lake.workplace() as work, lake.session(work) as connection:
+            for name in names:
+                _mount(lake, connection, name)
+            return _answer(connection, sql, limit)
+    except duckdb.Error as error:
+        raise Terminal("the query does not run", found=str(error)) from error
+
+
+def _tables(sql: str) -> tuple[str, ...]:
+    """Return the tables that a query reads. Raises duckdb.Error where it is not SQL, Terminal where it is not one SELECT."""
+    statements = duckdb.extract_statements(sql)  # sqlglot would find the same errors, DuckDB points at them
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise _not_one_select("something else")
+    try:
+        if about := ABOUT.fullmatch(sql):
+            return tables_in(about[2] if re.match(r"(select|with|from)\b|\(", about[2], re.IGNORECASE) else f"from {about[2]}")
+        return tables_in(sql)
+    except ValueError as error:
+        raise _not_one_select(str(error)) from error
+
+
+def _not_one_select(found: str) -> Terminal:
+    return Terminal("the query does not run", expected="one SELECT", found=found, remedy="A query reads; `lakelet run` writes.")
+
+
+def _mount(lake: Lake, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    schema, _, table = name.rpartition(".")
+    declared = {known.lower(): known for known in lake.project.declarations}  # SQL does not tell Orders from orders
+    if schema not in ("", "quarantine"):
+        raise Terminal(f"{name} is not declared", expected="a dataset, a transform or quarantine.<dataset>")
+    table = declared.get(table.lower(), table)
+    if lake.mount(connection, f"{schema}.{table}" if schema else table) is not None:
+        return
+    if schema and isinstance(lake.project.declarations[table], Dataset):  # nothing was ever refused: an answer, not an error
+        connection.register("refused_never", QUARANTINE.empty_table())
+        connection.execute(f"create table quarantine.{identifier(table)} as from refused_never")
+    else:
+        raise Terminal(
+            f"{name} has no table", expected="one", found="nothing loaded yet", remedy="Type `lakelet run` to load what is in raw."
+        )
+
+
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, limit: int | None) -> Answer:
+    columns, types = _shape(connection, sql)
+    reader = connection.execute(_readable(sql, types)).to_arrow_reader(10_000)
+    rows: list[tuple[Any, ...]] = []
+    for batch in reader:
+        rows += zip(*(_values(column, kind) for column, kind in zip(batch.columns, types, strict=True)), strict=True)
+        if limit is not None and len(rows) > limit:
+            break
+    return Answer(columns, types, tuple(rows[:limit]), cut=limit is not None and len(rows) > limit)
+
+
+def _shape(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    try:
+        relation = connection.sql(sql)
+    except duckdb.Error:
+        connection.execute(sql)  # fails as well, and unlike a relation it says at which line and place
+        raise
+    names: list[str] = []
+    for name in relation.columns:
+        names.append(next(_numbered(name, names)))
+    return tuple(names), tuple(map(str, relation.types))
+
+
+def _numbered(name: str, taken: list[str]) -> Iterator[str]:
+    """Yield a name that is not taken: a JSON object cannot have one twice."""
+    if name not in taken:
+        yield name
+    yield from (f"{name}_{n}" for n in range(1, len(taken) + 1) if f"{name}_{n}" not in taken)
+
+
+def _readable(sql: str, types: tuple[str, ...]) -> str:
+    """Have DuckDB write as text what Python cannot hold."""
+    if not any(kind in AS_TEXT for kind in types):
+        return sql
+    names = [f"c{n}" for n in range(len(types))]
+    columns = [f"cast({name} as varchar)" if kind in AS_TEXT else name for name, kind in zip(names, types, strict=True)]
+    return f"select {', '.join(columns)} from (\n{sql.strip().rstrip(';')}\n) as answer({', '.join(names)})"
+
+
+def _values(column: Any, kind: str) -> list[Any]:
+    try:
+        values = column.to_pylist()
+    except (ValueError, OverflowError):  # infinity, or a year that Python does not have
+        values = column.cast("string").to_pylist()
+    if kind in ("HUGEINT", "UHUGEINT"):  # Arrow has no such integer, DuckDB hands over a decimal
+        return [None if value is None else int(value) for value in values]
+    return list(values)
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as JSON has it, losing nothing.
+
+    Times in ISO 8601; integers with all their digits; a decimal is a number as long as a double holds it exactly (15 digits), else its text;
+    NaN and infinities are text; bytes are base64.
+    """
+    if isinstance(value, Decimal):
+        return float(value) if len(value.as_tuple().digits) <= EXACT_DIGITS else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, Mapping):
+        return {str(name): json_value(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(inner) for inner in value]
+    return value
