@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,13 +11,16 @@ from typing import Any, Final
 import duckdb
 import yaml
 
+from core.casts import attempt
 from core.contract import Check, Column, Dataset, Declaration, Expect, Transform
 from core.engine import PARTITION_TYPES, schema_of, storable
-from core.errors import Problem, Terminal
-from core.project import Project, _lines
+from core.errors import InvalidProject, Problem, Terminal
+from core.project import Project, _files, _lines, _read, load
 from core.quality import QUARANTINE, empty_rows
+from core.quoting import identifier, literal
 from core.session import open_session
-from core.sql import conform, exact_cast, identifier, literal, looks_elsewhere, stored_type
+from core.sql import conform, looks_elsewhere
+from core.types import stored_type
 
 MEMORY: Final = "512MiB"
 UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "(?P<name>.+?)" not found.*?Candidate bindings: (?P<known>.+)', re.DOTALL)
@@ -35,33 +39,51 @@ class Place:
         return Problem(self.file, next((self.lines[inner] for inner in known if inner in self.lines), 1), path, message)
 
 
+def problems(folder: Path, work: Path) -> tuple[Problem, ...]:
+    """Return every problem of every declaration: those that reading finds, and those that binding finds in the files that are sound.
+
+    `work` is an empty folder. Raises Terminal where there is no project at all.
+    """
+    try:
+        return bind(load(folder), folder, work)
+    except InvalidProject as invalid:
+        unsound = {problem.file for problem in invalid.problems}
+        files = [file for file in _files(folder) if file.relative_to(folder).as_posix() not in unsound]
+        sound = [found for file in files if (found := _read(file, folder)[0])]
+        datasets = {found.name: found for found in sound if isinstance(found, Dataset)}
+        transforms = {found.name: found for found in sound if isinstance(found, Transform)}
+        return tuple(sorted({*invalid.problems, *bind(Project(datasets, transforms), folder, work)}))
+
+
 def bind(project: Project, folder: Path, work: Path) -> tuple[Problem, ...]:
-    """Return what DuckDB would refuse of a valid project's SQL, with its file and line. `work` is an empty folder."""
-    places = _places(folder)
-    problems: list[Problem] = []
+    """Return what DuckDB would refuse of a project's SQL, with file and line. What reads something that did not bind is left out."""
+    places = _places(folder, project)
+    found: list[Problem] = []
+    needs = {name: {table.removeprefix("quarantine.") for table in project.reads(name)} for name in project.declarations}
+    bound: set[str] = set()
     with open_session([], work, memory=MEMORY, threads=1) as connection:
         connection.register("refused", QUARANTINE.empty_table())
-        unbound: set[str] = set()
-        for declaration in project.order:
-            if unbound & set(project.reads(declaration.name)):  # one problem, told once
-                unbound.add(declaration.name)
-                continue
-            place = places[declaration.name]
-            if isinstance(declaration, Dataset):
-                problems += _dataset(connection, declaration, place)
-            else:
-                found = list(_transform(connection, declaration, place, folder))
-                problems += found
-                unbound |= {declaration.name} if found and not _exists(connection, declaration.name) else set()
-    return tuple(sorted(problems))
+        while ready := [name for name, tables in needs.items() if tables <= bound]:
+            for name in ready:
+                del needs[name]
+                declaration = project.declarations[name]
+                if isinstance(declaration, Dataset):
+                    found += _dataset(connection, declaration, places[name])
+                else:
+                    found += _transform(connection, declaration, places[name], folder)
+                bound |= {name} if _exists(connection, name) else set()
+    return tuple(sorted(found))
 
 
-def _places(folder: Path) -> dict[str, Place]:
+def _places(folder: Path, project: Project) -> dict[str, Place]:
     places = {}
-    for file in sorted([*folder.glob("*/*.yaml"), *folder.glob("*/*.yml")]):
-        node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
-        names = {key.value: value.value for key, value in node.value}
-        places[names.get("dataset") or names["transform"]] = Place(file.relative_to(folder).as_posix(), dict(_lines(node)))
+    for file in _files(folder):
+        with suppress(ValueError, yaml.YAMLError):  # what cannot be read at all was told already
+            node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
+            names = {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
+            name = str(names.get("dataset") or names.get("transform"))
+            if name in project.declarations:
+                places[name] = Place(file.relative_to(folder).as_posix(), dict(_lines(node)))
     return places
 
 
@@ -96,7 +118,7 @@ def _columns(connection: duckdb.DuckDBPyConnection, dataset: Dataset, place: Pla
     seen = [f"null::{stored_type(column.type)} as {identifier(column.name)}" for column in dataset.read_columns]
     seen += ["null::varchar as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     for n, column in enumerate(dataset.columns):
-        if column.format and (error := _error(connection, f"select {exact_cast(literal(''), column)}")):
+        if column.format and (error := _error(connection, f"select {attempt(literal(''), column)}")):
             yield place.problem(f"columns.{n}.format", error)
     connection.execute(f"create or replace temp view judged as select {', '.join(seen)} limit 0")
     for n, column in enumerate(dataset.columns):
@@ -207,4 +229,4 @@ def plain(error: Any) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     near = get_close_matches(name, known, 1)
-    return f"no column {name}" + (f"; did you mean {near[0]}?" if near else f"; columns are {', '.join(known)}")
+    return f"no column {name}" + (f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}")

@@ -10,7 +10,8 @@ from core.contract import Dataset
 from core.delta import Change, DataFile, Snapshot
 from core.engine import fragments, relation
 from core.quality import table_columns
-from core.sql import PROVENANCE, identifier, identifiers, literal, same_key, same_values, version_of
+from core.quoting import identifier, identifiers, literal
+from core.sql import PROVENANCE, same_key, same_values, version_of
 
 FATES: Final = ("inserted", "updated", "superseded", "duplicate")
 """What becomes of an accepted row. duplicate: its key's row says the same already; superseded: its key has a newer one."""

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from core.delta import DataFile, Snapshot
 from core.errors import Terminal
-from core.sql import IMPOSSIBLE_PARTITIONS, identifier, identifiers, literal, texts
+from core.quoting import identifier, identifiers, literal, texts
+from core.sql import IMPOSSIBLE_PARTITIONS
 
 MANY_PARTITIONS: Final = 30
 """Above this, rows are ordered by partition first: DuckDB keeps 100 files open, and unordered rows become thousands of small files."""

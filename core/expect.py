@@ -11,7 +11,7 @@ from core.contract import Declaration, Expect
 from core.delta import Snapshot
 from core.engine import relation
 from core.lake import Lake
-from core.sql import identifier, identifiers, literal
+from core.quoting import identifier, identifiers, literal
 
 LAST_LOADS: Final = 10
 

@@ -16,7 +16,8 @@ from core.contract import Dataset, Declaration, Export
 from core.delta import Snapshot, changed_partitions
 from core.engine import relation
 from core.lake import Lake
-from core.sql import PROVENANCE, identifiers, literal
+from core.quoting import identifiers, literal
+from core.sql import PROVENANCE
 
 WRITERS: Final = {"csv": "format csv, header true", "parquet": "format parquet, compression zstd"}
 STATE: Final = "_exported.json"

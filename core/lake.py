@@ -16,8 +16,8 @@ from core.contract import Dataset, Declaration
 from core.delta import Snapshot
 from core.errors import Terminal
 from core.project import Project, load
+from core.quoting import identifier
 from core.session import open_session
-from core.sql import identifier
 from core.storage import Store, open_store
 
 DEFAULT_PROJECT = "pipelines"

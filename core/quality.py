@@ -12,8 +12,9 @@ from core import readers
 from core.contract import Dataset
 from core.errors import Terminal
 from core.project import tables_in
+from core.quoting import identifier, identifiers, literal
 from core.readers import Prepared
-from core.sql import conform, identifier, identifiers, literal, looks_elsewhere
+from core.sql import conform, looks_elsewhere
 from core.storage import ObjectRef
 from core.types import stored_type
 

@@ -16,7 +16,7 @@ from core.errors import Terminal
 from core.lake import Lake
 from core.project import tables_in
 from core.quality import QUARANTINE
-from core.sql import identifier
+from core.quoting import identifier
 
 ABOUT: Final = re.compile(r"\s*(describe|summarize)\s+(.+)", re.IGNORECASE | re.DOTALL)
 
@@ -142,8 +142,8 @@ def _values(column: Any, kind: str) -> list[Any]:
 def json_value(value: Any) -> Any:
     """Return a value as JSON has it, losing nothing.
 
-    Times in ISO 8601; integers with all their digits; a decimal is a number as long as a double holds it exactly (15 digits), else its text;
-    NaN and infinities are text; bytes are base64.
+    Times in ISO 8601; integers with all their digits; a decimal of at most 15 digits as a number, which a double holds exactly, a longer
+    one as text; NaN and infinities as text; bytes as base64.
     """
     if isinstance(value, Decimal):
         return float(value) if len(value.as_tuple().digits) <= EXACT_DIGITS else str(value)

@@ -19,7 +19,7 @@ import duckdb
 
 from core.contract import CsvOptions, Dataset, JsonlOptions, JsonOptions, ParquetOptions, XlsxOptions
 from core.errors import Terminal
-from core.sql import identifiers, literal
+from core.quoting import identifiers, literal
 
 DRAW: Final = "create temp macro draw(what, i, n) as cast(hash(what, i, getvariable('seed')) % cast(n as ubigint) as bigint)"
 """`draw('city', i, 5)`: a number from 0 to 4 that depends on the name, the row and the seed alone."""

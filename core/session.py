@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from core.sql import literal, texts
+from core.quoting import literal, texts
 
 
 def open_session(

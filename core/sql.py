@@ -1,95 +1,16 @@
-"""SQL text made from declarations: quoting, exact casts, the conform statement. Pure; nothing here runs a query."""
+"""SQL text made from declarations: the conform statement, the order of versions. Pure; nothing here runs a query."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from core.contract import Check, Column, Dataset
+from core.casts import attempt, exact
+from core.contract import Check, Dataset
+from core.quoting import identifier, identifiers, literal
 from core.types import declared_type, stored_type
 
 IMPOSSIBLE_PARTITIONS: Final = ("", "__HIVE_DEFAULT_PARTITION__")
 """Texts that a partition's folder cannot tell from NULL (Delta reads a partition value '' back as NULL)."""
-
-
-def identifier(name: str) -> str:
-    """Quote a name; the only way by which a name reaches SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Quote a text; the only way by which a value reaches SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifiers(names: Iterable[str], prefix: str = "") -> str:
-    return ", ".join(prefix + identifier(name) for name in names)
-
-
-def texts(values: Iterable[str]) -> str:
-    """Return a list literal of texts."""
-    return "[" + ", ".join(literal(value) for value in values) + "]"
-
-
-# --- exact casts --------------------------------------------------------------------------------------------------------------------
-
-
-def exact_cast(text: str, column: Column) -> str:
-    """Return an expression of the column's type that is NULL wherever the text does not say exactly one such value.
-
-    DuckDB's own casts round (`1.7` to 2, `1.005` to 1.01), drop the time of day, and know infinite dates: none of that is let through.
-    """
-    kind = column.type
-    if column.format:
-        return _bounded(f"try_strptime({text}, {literal(column.format)})", kind)
-    if kind == "varchar":
-        return text
-    if kind == "json":
-        return f"case when json_valid({text}) then {text} end"
-    if kind in ("tinyint", "smallint", "integer", "bigint"):
-        return _round_trip(text, kind, r"\s*[+-]?[0-9]+(\.0*)?\s*", f"regexp_extract({text}, '[+-]?[0-9]+')")
-    if kind.startswith("decimal") and not kind.endswith("]"):
-        scale = int(kind[:-1].split(",")[1])
-        return _round_trip(
-            text, kind, rf"\s*[+-]?([0-9]+\.?|[0-9]*\.[0-9]{{1,{max(scale, 1)}}})0*\s*" if scale else r"\s*[+-]?[0-9]+(\.0*)?\s*", text
-        )
-    if kind == "date":
-        as_time = f"try_cast({text} as timestamp)"
-        return _bounded(f"case when {as_time} = date_trunc('day', {as_time}) then {as_time} end", kind)
-    if kind == "timestamptz":
-        return _bounded(f"case when not ({_finer_than_microseconds(text)}) then try_cast({text} as timestamptz) end", kind)
-    if kind.endswith("]") or kind.startswith("struct"):
-        return _nested(text, kind)
-    if kind in ("float", "double"):
-        cast = f"try_cast({text} as {kind})"
-        return (
-            f"case when (isfinite({cast}) or isnan({cast}) or contains(lower({text}), 'inf')) and not contains({text}, '_') then {cast} end"
-        )
-    return f"try_cast({text} as {kind})"
-
-
-def _round_trip(text: str, kind: str, pattern: str, otherwise: str) -> str:
-    cast = f"try_cast({text} as {kind})"
-    return (
-        f"case when cast({cast} as varchar) = {text} then {cast} "
-        f"when regexp_full_match({text}, {literal(pattern)}) then try_cast({otherwise} as {kind}) end"
-    )
-
-
-def _nested(text: str, kind: str) -> str:
-    """Cast JSON to a nested type; where a leaf comes out other than it stands there (1.7 as 2), it is not that type."""
-    json, spelt = f"try_cast({text} as json)", re.sub(r"\b(tinyint|smallint|integer|bigint)\b(?=[\[\],) ]|$)", "varchar", kind)
-    cast = f"try_cast({json} as {kind})"
-    return f"case when try_cast({json} as {spelt}) is not distinct from cast({cast} as {spelt}) then {cast} end"
-
-
-def _finer_than_microseconds(text: str) -> str:
-    return rf"length({text}) > 26 and regexp_matches({text}, '\.[0-9]{{6}}[0-9]*[1-9]')"
-
-
-def _bounded(moment: str, kind: str) -> str:
-    """Keep a moment within the years 1 to 9999: what Delta, Athena and Python all can hold."""
-    return f"try_cast(case when year({moment}) between 1 and 9999 then {moment} end as {kind})"
-
 
 # --- conform ------------------------------------------------------------------------------------------------------------------------
 
@@ -102,13 +23,15 @@ def conform(dataset: Dataset, relation: str) -> str:
     """
     rescued = ", _rescued" if dataset.source.unknown_columns == "rescue" else ""
     read = [f"read.{identifier(c.name)} as {identifier(f'_{n}')}" for n, c in enumerate(dataset.read_columns)]
-    typed = [f"{exact_cast('read.' + identifier(c.name), c)} as {identifier(c.name)}" for c in dataset.read_columns]
+    tried = [f"{attempt('read.' + identifier(c.name), c)} as {identifier(f'_t{n}')}" for n, c in enumerate(dataset.read_columns)]
+    typed = [f"{exact(f'_{n}', f'_t{n}', c)} as {identifier(c.name)}" for n, c in enumerate(dataset.read_columns)]
     computed = [f"try(cast(({c.sql}) as {stored_type(c.type)})) as {identifier(c.name)}" for c in dataset.computed_columns]
     reasons = [*_reader_reasons(), *_column_reasons(dataset), *_check_reasons(row_checks(dataset, "quarantine"))]
     columns = identifiers(column.name for column in dataset.columns)
     steps = [
         f"with read as (\n{_indent(relation)}\n)",
-        f"typed as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines([*read, *typed])}\n    from read\n)",
+        f"tried as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines([*read, *tried])}\n    from read\n)",
+        f"typed as (\n    select * exclude ({', '.join(f'_t{n}' for n in range(len(tried)))}),\n           {_lines(typed)}\n    from tried\n)",
         f"computed as (\n    select *{''.join(', ' + c for c in computed)}\n    from typed\n)" if computed else "computed as (from typed)",
         f"judged as (\n    select *,\n           {_list(reasons)} as _reasons,\n           {_names(dataset, 'fail')} as _failed,\n"
         f"           {_names(dataset, 'warn')} as _warned\n    from computed\n)",

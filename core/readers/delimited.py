@@ -12,10 +12,10 @@ import duckdb
 
 from core.contract import CsvOptions, Dataset
 from core.errors import Rejected
+from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers.dialect import BLANK, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
-from core.sql import identifier, literal
 
 IMPOSSIBLE = "\x02\x03no text is this\x03\x02"
 LONGEST_LINE = 16 << 20
@@ -34,7 +34,8 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank lines")
         names, start, skip = _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0)
         parallel = not quoted or dialect.regular(data, newlines=False)
-        if not (parallel or dialect.regular(data, newlines=True)) or not dialect.one_newline(data) or skip < 0:
+        regular = parallel or dialect.regular(data, newlines=True)
+        if skip < 0 or not regular or not dialect.one_newline(data) or dialect.escapes_outside(data):
             mended = path.with_name(f"{path.stem}.mended.csv")
             _mend(data, mended, dialect, start, len(names))
             return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=not parallel)
@@ -105,14 +106,12 @@ def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) 
             if piece.bad:
                 sink.write(mark + b"\n")
                 continue
-            one = data.find(b"\r", piece.start, piece.stop) < 0
-            if one:
-                sink.write(data[piece.start : piece.stop])
-                if data[piece.stop - 1 : piece.stop] != b"\n":
-                    sink.write(b"\n")
+            run = dialect.shielded(bytes(data[piece.start : piece.stop]))
+            if b"\r" not in run:
+                sink.write(run if run.endswith(b"\n") else run + b"\n")
                 continue
-            for found in dialect.record.finditer(data, piece.start, piece.stop):
-                if found.end(1) > found.start():
+            for found in dialect.record.finditer(run):
+                if found[1]:
                     sink.write(found[1] + b"\n")
 
 

@@ -107,6 +107,27 @@ class Dialect:
         found = re.compile(free + rb"(?:(?:\r\n" + quoted + b")" + free + b")*+").match(data)
         return found is not None and found.end() == len(data)
 
+    def escapes_outside(self, data: Buffer) -> bool:
+        """Tell whether an escape stands outside quotes, where it is a text like any other; DuckDB would drop it."""
+        if self.escape in (b"", self.quote) or not _has(data, self.escape):
+            return False
+        free = b"[^" + re.escape(self.quote + self.escape) + b"]*+"
+        found = re.compile(free + b"(?:" + self._quoted() + free + b")*+").match(data)
+        return found is None or found.end() < len(data)
+
+    def shielded(self, records: bytes) -> bytes:
+        """Return regular records with quotes around every field that holds an escape outside quotes."""
+        if self.escape in (b"", self.quote) or self.escape not in records:
+            return records
+        free = self._free.removesuffix(b"*+") + b"++"
+        return re.sub(self._quoted() + b"|" + free, self._shield, records)
+
+    def _shield(self, found: "re.Match[bytes]") -> bytes:
+        field = found[0]
+        if field.startswith(self.quote) or self.escape not in field:
+            return field
+        return self.quote + field.replace(self.escape, self.escape * 2) + self.quote
+
     def pieces(self, data: Buffer, start: int, width: int) -> Generator[Piece, None, None]:
         """Split a file into runs of regular records and single bad ones, in order; together they are every byte from `start`."""
         size = len(data)

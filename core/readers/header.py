@@ -6,8 +6,8 @@ from difflib import get_close_matches
 
 from core.contract import Dataset
 from core.errors import Rejected
+from core.quoting import literal
 from core.readers.files import refused
-from core.sql import literal
 
 
 def check_header(dataset: Dataset, name: str, names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ import json
 import re
 
 from core.contract import Dataset
-from core.sql import literal
+from core.quoting import literal
 
 FIRST, SECOND = "\x01", "\x02"  # control characters never stand in JSON as they are
 MARK = FIRST + SECOND + "#"

@@ -9,9 +9,9 @@ import duckdb
 
 from core.contract import Dataset
 from core.errors import Rejected
+from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers.files import Prepared, RawFile, refused, unpacked
-from core.sql import identifier, literal
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -13,9 +13,9 @@ import duckdb
 
 from core.contract import Column, Dataset, JsonlOptions, JsonOptions
 from core.errors import Rejected
+from core.quoting import identifier, literal, texts
 from core.readers import numbers
 from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
-from core.sql import identifier, literal, texts
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
 LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20

@@ -27,7 +27,7 @@ from core.ingest import Ingested
 from core.lake import Lake, Settings
 from core.project import load
 from core.run import Undone
-from core.sql import identifiers, literal
+from core.quoting import identifiers, literal
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 CASES = sorted(path.parent for path in PIPELINES.glob("*/tests/*/given"))

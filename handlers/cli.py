@@ -1,0 +1,399 @@
+"""The command line: reads options, calls the core, says what happened. Heavy modules are imported by the command that needs them."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from core.errors import LakeError, Problem, Terminal
+
+if TYPE_CHECKING:
+    from core.contract import Dataset
+    from core.lake import Lake
+    from core.run import Step
+    from core.storage import ObjectRef
+    from handlers.render import Place
+    from handlers.summary import Summary
+
+UNDONE, REFUSED, STOPPED = 1, 2, 130
+"""Exit codes: something stays undone; declarations or usage; interrupted. See also handlers.summary."""
+
+app = typer.Typer(
+    name="lakelet",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+PROJECT = typer.Option(
+    "--project", metavar="DIR", help="Folder of pipelines. [env: LAKELET_PROJECT; default: pipelines]", show_default=False
+)
+LAKE = typer.Option(
+    "--lake", metavar="URI", help="A folder or s3://bucket/prefix. [env: LAKELET_LAKE; default: ./lake]", show_default=False
+)
+JSON = typer.Option("--json", help="One JSON document on standard output, for machines.", show_default=False)
+
+ProjectOption = Annotated[str | None, PROJECT]
+LakeOption = Annotated[str | None, LAKE]
+JsonOption = Annotated[bool, JSON]
+
+
+@dataclass
+class Asked:
+    """What the options say, before and after the command's name together. The environment is the core's to read."""
+
+    project: str | None = None
+    lake: str | None = None
+    as_json: bool = False
+
+    def open(self) -> "Lake":
+        from core.lake import open_lake
+
+        return open_lake(self.project, self.lake)
+
+    @property
+    def flags(self) -> list[str]:
+        return [*(["--project", self.project] if self.project else []), *(["--lake", self.lake] if self.lake else [])]
+
+    def place(self, lake: "Lake") -> "Place":
+        from handlers.render import Place
+
+        return Place(lake.settings.raw, self.flags)
+
+
+@contextmanager
+def asked(ctx: typer.Context, project: str | None, lake: str | None, as_json: bool) -> Iterator[Asked]:
+    """Give a command its options; whatever it raises on purpose becomes one message and an exit code, never a traceback."""
+    before: Asked = ctx.obj or Asked()
+    options = Asked(project or before.project, lake or before.lake, as_json or before.as_json)
+    try:
+        yield options
+    except LakeError as error:
+        _tell(error, options)
+        raise typer.Exit(REFUSED if isinstance(error, Terminal) else UNDONE) from None
+    except OSError as error:
+        _tell(LakeError(error.filename or "the system refuses", found=error.strerror or str(error)), options)
+        raise typer.Exit(UNDONE) from None
+    except (KeyboardInterrupt, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
+            raise
+        typer.echo("stopped; run it again to go on, nothing is lost", err=True)
+        raise typer.Exit(STOPPED) from None
+
+
+def _tell(error: LakeError, options: Asked) -> None:
+    from handlers import render
+
+    if options.as_json:
+        typer.echo(render.error_as_json(error))
+    else:
+        render.show_error(render.console(stderr=True), error)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"lakelet {version('lakelet')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")] = False,  # noqa: ARG001
+) -> None:
+    """Lakelet loads files into Delta tables, checked against their contracts, each exactly once.
+
+    Put files into the lake's raw folders, declare them in pipelines/, and type `lakelet run`.
+    """
+    ctx.obj = Asked(project, lake, as_json)
+
+
+# --- doing ---------------------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these datasets and transforms.")] = None,
+    now: Annotated[bool, typer.Option("--now", help="Run transforms that have anything new, whatever their schedule.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when anything is rejected, quarantined or unknown.")] = False,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Do all there is to do: load what is new in raw, run the transforms that are due, write exports.
+
+    Safe to repeat and to interrupt. Exit code 0: everything is accounted for, rejected files and quarantined rows included. 1: something
+    stays undone. 2: the declarations or the command are wrong. 3: see --strict.
+    """
+    with asked(ctx, project, lake, as_json) as options:
+        from core.run import run
+
+        opened = options.open()
+        wanted = [opened.project.named(name).name for name in names or ()]
+        summary = _follow(run(opened, names=wanted, ignore_schedules=now), opened, options)
+        raise typer.Exit(summary.exit_code(strict=strict))
+
+
+@app.command()
+def ingest(
+    ctx: typer.Context,
+    objects: Annotated[
+        list[str], typer.Argument(metavar="OBJECT...", help="Keys in raw, such as raw/orders/may.csv, or paths of files in it.")
+    ],
+    behind_window: Annotated[
+        bool, typer.Option("--behind-window", help="Load objects older than the table remembers: you know that they were never loaded.")
+    ] = False,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Load some objects now, and nothing else."""
+    with asked(ctx, project, lake, as_json) as options:
+        opened = options.open()
+        steps = _ingest(opened, _by_dataset(opened, [_key(opened, name) for name in objects]), behind_window=behind_window)
+        raise typer.Exit(_follow(steps, opened, options, gone_is_undone=True).exit_code())
+
+
+def _key(lake: "Lake", name: str) -> str:
+    """Return an object's key: the name itself, or what it is below the raw store."""
+    root = lake.settings.raw
+    if name.startswith("s3://"):
+        return name.removeprefix(f"{root}/")
+    path = Path(name).absolute()
+    return path.relative_to(root).as_posix() if path.is_file() and path.is_relative_to(root) else name
+
+
+def _by_dataset(lake: "Lake", keys: Sequence[str]) -> "dict[str, list[ObjectRef]]":
+    """Find each key's dataset; Terminal, before anything is moved, where one has none."""
+    from core.storage import ObjectRef
+
+    found: dict[str, list[ObjectRef]] = {}
+    strangers = []
+    for key in keys:
+        dataset = lake.project.match(key)
+        if dataset:
+            found.setdefault(dataset.name, []).append(ObjectRef(key))
+        else:
+            strangers.append(key)
+    if strangers:
+        raise Terminal(
+            f"{', '.join(strangers)}: no dataset declares this",
+            expected=f"a key below one of {', '.join(sorted(dataset.source.path for dataset in lake.project.datasets.values()))}",
+            remedy="Nothing was loaded.",
+        )
+    return found
+
+
+def _ingest(lake: "Lake", refs: "dict[str, list[ObjectRef]]", *, behind_window: bool) -> "Iterator[Step]":
+    from core.run import Undone
+
+    for dataset in (declaration for declaration in lake.project.order if declaration.name in refs):
+        try:
+            yield from _ingest_dataset(lake, lake.project.datasets[dataset.name], refs[dataset.name], behind_window=behind_window)
+        except LakeError as error:
+            yield Undone(dataset.name, str(error))
+
+
+def _ingest_dataset(lake: "Lake", dataset: "Dataset", refs: "Sequence[ObjectRef]", *, behind_window: bool) -> "Iterator[Step]":
+    from core.ingest import ingest
+    from core.run import Begun, batches, judge, publish
+
+    for batch in batches(refs):
+        yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
+        yield ingest(lake, dataset, batch, behind_window=behind_window)
+    yield from publish(lake, dataset)
+    yield from judge(lake, dataset)
+
+
+def _follow(steps: "Iterable[Step]", lake: "Lake", options: Asked, *, gone_is_undone: bool = False) -> "Summary":
+    """Do the steps, showing each as it happens, and say at the end what they came to."""
+    from handlers import render
+    from handlers.summary import summarize
+
+    started, done = time.perf_counter(), []
+    with render.progress(render.console(stderr=True)) as show:
+        for step in steps:
+            show(step)
+            done.append(step)
+    summary = summarize(done, lake.project, seconds=time.perf_counter() - started, gone_is_undone=gone_is_undone)
+    if options.as_json:
+        typer.echo(render.as_json(summary))
+    else:
+        render.show_summary(render.console(), summary, options.place(lake))
+    return summary
+
+
+@app.command()
+def sample(
+    ctx: typer.Context,
+    pipeline: Annotated[str, typer.Argument(metavar="PIPELINE", help="A folder of the project.")],
+    rows: Annotated[int, typer.Option("--rows", min=1, help="Rows of the pipeline's main objects.")] = 1000,
+    seed: Annotated[int, typer.Option("--seed", help="The same rows and seed give the same files.")] = 1,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write sample input for a pipeline into raw: good rows, bad rows, late ones, duplicates and a bad file."""
+    with asked(ctx, project, lake, as_json) as options:
+        from core.sample import sample
+        from handlers import render
+
+        opened = options.open()
+        folder = _pipeline(opened, pipeline)
+        with opened.workplace() as work:
+            made = sample(folder, rows=rows, seed=seed, owner=opened.project.match, put=opened.raw.put, work=work)
+        if options.as_json:
+            typer.echo(render.as_json(made))
+        else:
+            render.show_samples(render.console(), made, options.place(opened))
+
+
+def _pipeline(lake: "Lake", name: str) -> Path:
+    """Return a pipeline's folder; Terminal with a suggestion where there is none, or where it has no samples."""
+    from difflib import get_close_matches
+
+    pipelines = sorted({declaration.pipeline for declaration in lake.project.declarations.values()})
+    if name not in pipelines:
+        near = get_close_matches(name, pipelines, 1)
+        raise Terminal(
+            f"{name} is no pipeline of {lake.settings.project}",
+            expected=f"one of {', '.join(pipelines)}",
+            remedy=f"Did you mean {near[0]}?" if near else "",
+        )
+    folder = lake.settings.project / name
+    if not (folder / "samples").is_dir():
+        raise Terminal(f"pipeline {name} has no samples", expected=f"files in {folder / 'samples'}")
+    return folder
+
+
+# --- looking -------------------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One dataset or transform, at length.")] = None,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how every table stands: version, rows, last commit, what was set aside, what is due."""
+    with asked(ctx, project, lake, as_json) as options:
+        from core.status import status
+        from handlers import render
+
+        opened = options.open()
+        tables, to = status(opened, [name] if name else ()), render.console()
+        if options.as_json:
+            typer.echo(render.as_json(tables))
+        elif name:
+            render.show_table(to, tables[0], opened.now(), options.place(opened))
+        else:
+            render.show_status(to, tables, opened.now())
+
+
+@app.command()
+def query(
+    ctx: typer.Context,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; - reads it from standard input.")],
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, help="Rows to give, 0 for all. [default: 1000, with --json all]", show_default=False)
+    ] = None,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a question in SQL: tables by name, quarantined rows as quarantine.NAME. Reads only.
+
+    With --json: a list of objects. Times are ISO 8601, decimals of more than 15 digits are text, so that none is rounded.
+    """
+    with asked(ctx, project, lake, as_json) as options:
+        from core.query import query
+        from handlers import render
+
+        asked_for = (0 if options.as_json else 1000) if limit is None else limit
+        answer = query(options.open(), sys.stdin.read() if sql == "-" else sql, limit=asked_for or None)
+        if options.as_json:
+            typer.echo(render.as_json(answer.records()))
+        else:
+            render.show_answer(render.console(), answer)
+        if answer.cut:
+            typer.echo(f"The first {len(answer.rows):,} rows; there are more. --limit 0 gives all.", err=True)
+
+
+@app.command()
+def check(ctx: typer.Context, project: ProjectOption = None, lake: LakeOption = None, as_json: JsonOption = False) -> None:
+    """Find every mistake in every declaration, misspelt columns in SQL included. Needs no data and touches no lake."""
+    with asked(ctx, project, lake, as_json) as options:
+        import tempfile
+
+        from core.binding import problems
+        from core.lake import Settings
+        from core.project import load
+        from handlers import render
+
+        folder = Settings.read(options.project, options.lake).project
+        with tempfile.TemporaryDirectory(prefix="lakelet-") as work:
+            found = problems(folder, Path(work))
+        if options.as_json:
+            typer.echo(render.as_json(list(found)))
+        elif found:
+            _show_problems(found, folder)
+        else:
+            render.show_project(render.console(), load(folder))
+        raise typer.Exit(REFUSED if found else 0)
+
+
+def _show_problems(found: Sequence[Problem], folder: Path) -> None:
+    from handlers import render
+
+    to = render.console()
+    for problem in found:
+        to.print(f"{folder}/{problem}")
+    render.console(stderr=True).print(render.plural(len(found), "problem"), style="bold red")
+
+
+@app.command()
+def schema(
+    ctx: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE", help="Write it there.")] = None,
+    project: ProjectOption = None,
+    lake: LakeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the JSON Schema of declarations, by which an editor completes and checks them as one types.
+
+    Write it once: lakelet schema --output lakelet.schema.json. Then name it in the first line of a declaration:
+
+        # yaml-language-server: $schema=../../lakelet.schema.json
+
+    Editors with the YAML language server (VS Code's YAML extension, Neovim, Emacs, Zed, Helix) do the rest. A JetBrains IDE takes the file
+    under "JSON Schema mappings".
+    """
+    with asked(ctx, project, lake, as_json):
+        from core.project import json_schema
+        from handlers import render
+
+        text = render.as_json(json_schema())
+        if output is None:
+            typer.echo(text)
+        else:
+            output.write_text(f"{text}\n", "utf-8")
+            typer.echo(f"{output} is written. First line of a declaration: # yaml-language-server: $schema={output}", err=True)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,180 @@
+"""How things look in a terminal: words, plain tables, progress, errors. Decides nothing and reads no lake."""
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.errors import InvalidProject, LakeError
+from core.ingest import Ingested
+from core.project import Project
+from core.query import Answer, json_value
+from core.run import Begun, Published, Step, Undone, Unknown, Violated
+from core.sample import Sample
+from core.status import TableStatus
+from core.transform import Transformed
+from handlers.summary import Left, Load, SetAside, Summary
+
+WIDEST: Final = 60
+"""A value that is longer is cut in a table for people; `--json` has it whole."""
+
+FEW: Final = 3
+MANY: Final = 10
+PIPE_WIDTH: Final = 10_000
+"""Nothing is folded where nobody looks: a line in a log or a pipe stays a line."""
+
+NUMBERS: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
+
+
+def console(*, stderr: bool = False) -> Console:
+    made = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = PIPE_WIDTH
+    return made
+
+
+class Place:
+    """Where the lake is, as a person would type it, and the commands that go on from here."""
+
+    def __init__(self, root: str, flags: Sequence[str]) -> None:
+        self.root, self._flags = _short(root), [part for part in flags if part]
+
+    def path(self, key: str) -> str:
+        return f"{self.root}/{key}"
+
+    def command(self, *words: str) -> str:
+        """Return a command with the options that this one was given; a word that starts with `"` is taken as it stands."""
+        given = [word if word.startswith('"') else shlex.quote(word) for word in (*words, *self._flags)]
+        return " ".join(["lakelet", *given])
+
+
+def _short(location: str) -> str:
+    here = str(Path.cwd())
+    return location.removeprefix(f"{here}/") if location != here else "."
+
+
+# --- small things --------------------------------------------------------------------------------------------------------------------
+
+
+def plural(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s'[: count != 1]}"
+
+
+def size(count: float) -> str:
+    for unit in ("B", "KB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    seconds = (now - moment).total_seconds()
+    for length, unit in ((86400 * 2, "day"), (3600 * 2, "hour"), (60 * 2, "minute")):
+        if seconds >= length:
+            return f"{plural(int(seconds // (length // 2)), unit)} ago"
+    return "just now" if seconds < 60 else "a minute ago"
+
+
+def as_json(value: Any) -> str:
+    """Return one JSON document; what JSON lacks is written as `core.query.json_value` says."""
+
+    def other(found: Any) -> Any:
+        return asdict(found) if is_dataclass(found) and not isinstance(found, type) else json_value(found)
+
+    return json.dumps(value, default=other, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def table(*headers: str, left: int = 1) -> Table:
+    """Return a plain table; all but the first columns are right-aligned numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for n, header in enumerate(headers):
+        table.add_column(header, justify="left" if n < left else "right", no_wrap=True)
+    return table
+
+
+def heading(to: Console, text: str, style: str = "bold") -> None:
+    to.print()
+    to.print(text, style=style)
+
+
+def count(number: int, style: str = "") -> Text:
+    return Text(f"{number:,}", style=style) if number else Text("0", style="dim")
+
+
+# --- progress ------------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def progress(to: Console) -> Iterator[Callable[[Step], None]]:
+    """Show what is being done: one line that changes on a terminal, a line a step in a log."""
+    if not to.is_terminal:
+        yield lambda step: to.print(sentence(step))
+        return
+    with to.status("looking for work") as status:
+        yield lambda step: status.update(Text(sentence(step)))
+
+
+def sentence(step: Step) -> str:
+    """Say one step in one line."""
+    match step:
+        case Begun():
+            return f"{step.name}: {step.what}"
+        case Ingested():
+            rows, loaded = step.balance, plural(step.count("loaded"), "object")
+            aside = [f"{step.count('rejected')} rejected"] if step.count("rejected") else []
+            aside += [f"{rows['quarantined']:,} rows quarantined"] if rows["quarantined"] else []
+            return ", ".join([f"{step.dataset}: {loaded} and {plural(rows['accepted'], 'row')} loaded", *aside, duration(step.seconds)])
+        case Transformed():
+            return f"{step.transform}: {plural(step.rows, 'row')}, {duration(step.seconds)}"
+        case Published():
+            return f"{step.table}: exported to {', '.join(done.path for done in step.exported)}"
+        case Violated():
+            return f"{step.table}: {'; '.join(found.message for found in step.violations)}"
+        case Unknown():
+            return f"{step.key}: no dataset declares it"
+        case Undone():
+            return f"{step.name}: not done: {step.error}"
+
+
+# --- errors ---------------------------------------------------------------------------------------------------------------------------------
+
+
+def show_error(to: Console, error: LakeError) -> None:
+    """Say what went wrong: the subject in red, then what was expected and found, and what to do."""
+    if isinstance(error, InvalidProject):
+        for problem in error.problems:
+            to.print(str(problem))
+        to.print(f"{plural(len(error.problems), 'problem')} in the declarations", style="bold red")
+        return
+    to.print(error.subject, style="bold red")
+    for word, text in (("expected", error.expected), ("found", error.found)):
+        if text:
+            to.print(f"\n{text}" if "\n" in text else f"  {word} {text}")
+    if error.remedy:
+        to.print(error.remedy if "\n" in error.found else f"  {error.remedy}")
+
+
+def error_as_json(error: LakeError) -> str:
+    said = {
+        "kind": type(error).__name__,
+        "subject": error.subject,
+        "expected": error.expected,
+        "found": error.found,
+        "remedy": error.remedy,
+    }
+    problems = {"problems": list(error.problems)} if isinstance(error, InvalidProject) else {}
+    return as_json({"error": {**said, **problems}})

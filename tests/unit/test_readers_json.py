@@ -1,0 +1,193 @@
+"""JSON: every value as it is written, every record that is no good in its place with its reason."""
+
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from core import readers
+from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values
+
+LINES = dataset("jsonl", ["a", "b"])
+INVALID = "not valid JSON"
+TOLERATED = "not valid JSON: a trailing comma, NaN or Infinity"
+
+
+def problems(work: Path, *records: str, **declared: Any) -> list[str | None]:
+    return [
+        row[1] for row in read(dataset("jsonl", **({"columns": ["a", "b"]} | declared)), work, "\n".join(records).encode(), careful=True)
+    ]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "1", "-1", "1.7", "1.50", "0.0", "-0", "1e2", "1E-7", "9007199254740993", "9223372036854775808", "18446744073709551616",
+        "1234567890123456789012", "1234567890.123456789012345678", "0.1234567890123456789", "1.7976931348623157e308", "1e400",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["varchar", "json"])
+def test_a_number_comes_out_as_it_is_written(number: str, kind: str, tmp_path: Path) -> None:
+    declared = dataset("jsonl", [{"name": "a", "type": kind}, "b"])
+    content = f'{{"a":{number},"b":"[1.50, {number}]"}}\n{{"a": {number} }}\n{{"a":1.5}}'.encode()
+    assert values(declared, tmp_path, content) == [(number, f"[1.50, {number}]"), (number, None), ("1.5", None)]
+
+
+@pytest.mark.parametrize("number", ["9007199254740993", "18446744073709551616", "1234567890123456789012", "1234567890.123456789012345678"])
+@pytest.mark.parametrize("kind", ["bigint", "decimal(38,18)"])
+def test_no_digit_of_a_long_number_is_lost(number: str, kind: str, tmp_path: Path) -> None:
+    declared = dataset("jsonl", [{"name": "a", "type": kind}, {"name": "b", "from": "n.b", "type": kind}])
+    assert values(declared, tmp_path, f'{{"a":{number},"n":{{"b":-{number}}}}}'.encode()) == [(number, f"-{number}")]
+
+
+def test_nested_values_keep_their_text(tmp_path: Path) -> None:
+    declared = dataset("jsonl", [{"name": "a", "type": "json"}, "b", {"name": "c", "type": "double[]"}])
+    content = b'{"a":{"x":[1.50,1e5,"1.50",12345678901234567890.5]},"b":{"y":1.50},"c":[1.0,null]}\n{"a":"text","b":"text","c":null}'
+    assert values(declared, tmp_path, content) == [
+        ('{"x":[1.50,1e5,"1.50",12345678901234567890.5]}', '{"y":1.50}', "[1.0,null]"),
+        ('"text"', "text", None),
+    ]
+
+
+def test_null_and_absent_are_null_and_texts_are_unescaped(tmp_path: Path) -> None:
+    content = '{"a":null}\n{"b":"null","a":""}\n{"a":"\\u00e9\\n\\"\\/","b":"é"}\n{"b":true,"a":false}'.encode()
+    assert values(LINES, tmp_path, content) == [(None, None), ("", "null"), ('é\n"/', "é"), ("false", "true")]
+
+
+def test_blank_lines_and_carriage_returns_are_no_records(tmp_path: Path) -> None:
+    assert values(LINES, tmp_path, b'\n{"a":1}\r\n\r\n  \n{"a":2}\n\n') == [("1", None), ("2", None)]
+    assert rejected(LINES, tmp_path, b" \r\n\t\n").reason == "empty"
+
+
+def test_a_bad_line_costs_one_record_when_it_is_read_carefully(tmp_path: Path) -> None:
+    content = b'\n{"a":1}\n{"a":\n\n{"a":2}\r\n{"a":"\xc3\xa9 \x01"}\n{"a":3}{"a":4}\n{"a":5}'
+    files = prepare(LINES, tmp_path, content)
+    with pytest.raises(duckdb.Error) as caught:
+        rows(LINES, files)
+    found = rows(LINES, files, careful=True)
+    assert [row[1] for row in found] == [None, INVALID, None, INVALID, INVALID, None]
+    assert [row[2] for row in found] == ["1", None, "2", None, None, "5"]
+    error = readers.unreadable(LINES, files[0], caught.value)
+    assert error.reason == "unreadable"
+    assert "expected one JSON object a line; found unexpected end of data at byte 6 of line 3 in raw/orders/0" in str(error)
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["{'a':1}", "{a:1}", '{"a":01}', '{"a":+1}', '{"a":.5}', '{"a":1.}', '{"a":1}x', '{"a":1 /*c*/}', '{"a":"\\ud800"}', '{"a":"\t"}'],
+)
+def test_what_is_not_json_is_no_record(record: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, record, '{"a":1}') == [INVALID, None]
+
+
+@pytest.mark.parametrize("record", ['{"a":NaN}', '{"a":-Infinity}', '{"a":inf}', '{"a":1,}', '{"a":[1, ]}', '{"a":"\\"","b":nan}'])
+@pytest.mark.parametrize("kind", ["varchar", "double"])
+def test_what_only_a_tolerant_parser_takes_is_no_record(record: str, kind: str, tmp_path: Path) -> None:
+    columns = [{"name": "a", "type": kind}, {"name": "b", "type": kind}]
+    assert problems(tmp_path, record, columns=columns) == [TOLERATED]
+
+
+@pytest.mark.parametrize("text", ["NaN", ",}", ", ]", 'a\\",}', "Infinity and nan"])
+def test_a_text_may_look_like_a_tolerated_mistake(text: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, f'{{"a":"{text}"}}') == [None]
+
+
+@pytest.mark.parametrize("record", ["[1]", '[{"a":1}]', '"text"', "1", "null", "true", "[]"])
+def test_a_record_that_is_no_object_is_bad(record: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, record, '{"a":1}') == ["not a JSON object", None]
+
+
+def test_a_key_that_stands_there_twice_is_bad(tmp_path: Path) -> None:
+    nested = ["a", {"name": "b", "from": "n.b"}]
+    assert problems(tmp_path, '{"a":1,"a":2}', '{"n":{"b":1,"b":1}}', '{"a":1}', columns=nested) == [
+        "a key stands there twice",
+        "n: a key stands there twice",
+        None,
+    ]
+
+
+def test_unknown_keys_follow_the_declared_policy(tmp_path: Path) -> None:
+    content = b'{"a":1,"z":1.50,"y":{"k":null}}\n{"a":2,"n":null}\n{"a":3}'
+    assert [row[1] for row in read(dataset("jsonl", ["a"]), tmp_path, content)] == ["unknown key(s): z, y", "unknown key(s): n", None]
+    assert values(dataset("jsonl", ["a"], unknown="ignore"), tmp_path, content) == [("1",), ("2",), ("3",)]
+    rescued = values(dataset("jsonl", ["a"], unknown="rescue"), tmp_path, content)
+    assert rescued == [('{"z":1.50,"y":{"k":null}}', "1"), ('{"n":null}', "2"), (None, "3")]
+
+
+def test_a_path_leads_into_nested_objects(tmp_path: Path) -> None:
+    columns = [
+        {"name": "id", "from": "data.device.id"},
+        {"name": "v", "from": "data.v"},
+        {"name": "all", "from": "data", "type": "json"},
+        "data.v",
+    ]
+    content = b'{"data":{"device":{"id":"d","x":1},"v":2.50},"data.v":7}\n{"data":{"device":null}}\n{}\n{"data":null}'
+    assert values(dataset("jsonl", columns), tmp_path, content) == [
+        ("d", "2.50", '{"device":{"id":"d","x":1},"v":2.50}', "7"),
+        (None, None, '{"device":null}', None),
+        (None, None, None, None),
+        (None, None, None, None),
+    ]
+    assert problems(tmp_path, '{"data":5}', '{"data":{"device":[1]}}', columns=columns) == [
+        "data: not an object",
+        "data.device: not an object",
+    ]
+
+
+def test_keys_that_differ_in_case_are_different_keys(tmp_path: Path) -> None:
+    assert values(dataset("jsonl", ["a", {"name": "b", "from": "A"}]), tmp_path, b'{"A":2,"a":1}\n{"A":3}') == [("1", "2"), (None, "3")]
+
+
+def test_one_key_may_feed_two_columns_of_different_kinds(tmp_path: Path) -> None:
+    columns = ["a", {"name": "b", "from": "a"}, {"name": "c", "from": "a", "type": "json"}]
+    assert values(dataset("jsonl", columns), tmp_path, b'{"a":"null"}\n{"a":1.50}\n{"a":null}') == [
+        ("null", "null", '"null"'),
+        ("1.50", "1.50", "1.50"),
+        (None, None, None),
+    ]
+
+
+def test_an_array_is_read_record_by_record(tmp_path: Path) -> None:
+    declared = dataset("json", ["a"])
+    assert values(declared, tmp_path, b'[ {"a":1} ,\n {"a":\n2}]\n') == [("1",), ("2",)]
+    assert read(declared, tmp_path, b"[]") == []
+    assert [row[1] for row in read(declared, tmp_path, b'[{"a":1}, 7, {"a":2,}]')] == [None, "not a JSON object", TOLERATED]
+
+
+@pytest.mark.parametrize("content", [b'{"a":1}', b'[{"a":1}', b'[{"a":1},]', b"hello", b'[{"a":1}] x', b'[{"a":1}][{"a":2}]'])
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_file_that_is_not_one_array_is_unreadable(content: bytes, careful: bool, tmp_path: Path) -> None:
+    declared = dataset("json", ["a"])
+    files = prepare(declared, tmp_path, content)
+    with pytest.raises(duckdb.Error) as caught:
+        rows(declared, files, careful=careful)
+    error = readers.unreadable(declared, files[0], caught.value)
+    assert error.reason == "unreadable"
+    assert "expected one JSON array of objects" in str(error)
+    assert str(tmp_path) not in str(error)
+
+
+def test_concatenated_records_need_no_newline(tmp_path: Path) -> None:
+    declared = dataset("json", ["a"], layout="concatenated")
+    assert values(declared, tmp_path, b'{"a":1}{"a":2}\n{"a":"}{"} \n\n{"a":4}') == [("1",), ("2",), ("}{",), ("4",)]
+
+
+def test_lines_are_a_layout_of_json_too(tmp_path: Path) -> None:
+    assert [row[1] for row in read(dataset("json", ["a"], layout="lines"), tmp_path, b'{"a":1}\n{\n', careful=True)] == [None, INVALID]
+
+
+def test_a_bom_and_another_encoding_are_decoded(tmp_path: Path) -> None:
+    assert values(LINES, tmp_path, b'\xef\xbb\xbf{"a":1}') == [("1", None)]
+    assert values(dataset("jsonl", ["a"], encoding="utf-16"), tmp_path, '{"a":"é"}'.encode("utf-16")) == [("é",)]
+    assert rejected(LINES, tmp_path, b'{"a":"\xff"}').reason == "unreadable"
+
+
+def test_a_text_that_looks_like_the_reader_s_own_mark_is_refused_rather_than_bent(tmp_path: Path) -> None:
+    assert problems(tmp_path, '{"a":"\\u0001\\u0002#1","b":1.50}')[0] is not None
+    assert problems(tmp_path, '{"a":"\\u0001\\u0002#1","b":"x"}') == [None]
+
+
+def test_large_records_are_read(tmp_path: Path) -> None:
+    content = b'{"a":"' + b"x" * (20 << 20) + b'"}\n{"a":1}'
+    assert [len(row[2]) for row in read(LINES, tmp_path, content, careful=True)] == [20 << 20, 1]

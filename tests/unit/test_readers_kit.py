@@ -1,0 +1,213 @@
+"""What every reader must do, and the few functions with which the tests of the readers read."""
+
+import gzip
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xlsxwriter
+
+from core import readers
+from core.contract import OPTIONS, Dataset
+from core.errors import Rejected
+
+Row = tuple[Any, ...]
+
+
+def dataset(kind: str, columns: Sequence[str | dict[str, Any]], *, unknown: str = "reject", **options: Any) -> Dataset:
+    return Dataset.model_validate(
+        {
+            "dataset": "orders",
+            "source": {"path": "raw/orders/", "format": kind, "options": options, "unknown_columns": unknown},
+            "columns": [{"name": column} if isinstance(column, str) else column for column in columns],
+            "target": {"path": "processed/orders/"},
+        }
+    )
+
+
+def session() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute("set TimeZone='UTC'; set preserve_insertion_order=true; set python_enable_replacements=false")
+    return connection
+
+
+def prepare(declared: Dataset, work: Path, *contents: bytes) -> list[readers.Prepared]:
+    files = []
+    for number, content in enumerate(contents):
+        path = work / f"{number:06d}.raw"
+        path.write_bytes(content)
+        files.append(readers.prepare(declared, readers.RawFile(number, path, f"raw/orders/{number}"), work))
+    return files
+
+
+def rows(declared: Dataset, files: Sequence[readers.Prepared], *, careful: bool = False) -> list[Row]:
+    """Return rows as (_file, _problem, [_rescued,] columns...), in the order in which a table would hold them."""
+    with session() as connection:
+        relation = readers.relation(connection, declared, files, careful=careful)
+        connection.execute(f"create temp table found as select * from ({relation})")
+        found = connection.execute("select * exclude (_ordinal, _raw) from found order by rowid").fetchall()
+    return found
+
+
+def read(declared: Dataset, work: Path, *contents: bytes, careful: bool = False) -> list[Row]:
+    return rows(declared, prepare(declared, work, *contents), careful=careful)
+
+
+def values(declared: Dataset, work: Path, *contents: bytes) -> list[Row]:
+    """Return the columns of the rows, all of which must be good."""
+    found = read(declared, work, *contents)
+    assert [row[1] for row in found] == [None] * len(found)
+    return [row[2:] for row in found]
+
+
+def rejected(declared: Dataset, work: Path, content: bytes) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        prepare(declared, work, content)
+    return caught.value
+
+
+def workbook(rows: Sequence[Sequence[Any]], *, sheet: str = "Orders") -> bytes:
+    target = BytesIO()
+    with xlsxwriter.Workbook(target, {"in_memory": True}) as book:
+        page = book.add_worksheet(sheet)
+        for number, row in enumerate(rows):
+            page.write_row(number, 0, row)
+    return target.getvalue()
+
+
+def parquet(table: pa.Table) -> bytes:
+    target = BytesIO()
+    pq.write_table(table, target)
+    return target.getvalue()
+
+
+TWO_ROWS = {
+    "csv": b"a,b\n1,x\n2,y\n",
+    "json": b'[{"a":1,"b":"x"},{"a":2,"b":"y"}]',
+    "jsonl": b'{"a":1,"b":"x"}\n{"a":2,"b":"y"}\n',
+    "parquet": parquet(pa.table({"a": [1, 2], "b": ["x", "y"]})),
+    "xlsx": workbook([["a", "b"], [1, "x"], [2, "y"]]),
+}
+STRANGE = ["plain", 'with "quotes"', "with space", "a.b", "it's", "naïve ✓", "x); drop table t; --", "select", "{}", "%s", "f0", "filename"]
+
+
+def test_every_format_of_a_contract_has_a_reader_and_an_example() -> None:
+    assert set(readers.READERS) == set(OPTIONS) == set(TWO_ROWS)
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_gives_text_in_order(kind: str, tmp_path: Path) -> None:
+    assert values(dataset(kind, ["a", "b"]), tmp_path, TWO_ROWS[kind]) == [("1", "x"), ("2", "y")]
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_gives_the_columns_of_its_interface(kind: str, tmp_path: Path) -> None:
+    declared = dataset(kind, ["a"], unknown="rescue")
+    files = prepare(declared, tmp_path, TWO_ROWS[kind])
+    with session() as connection:
+        found = connection.execute(f"describe select * from ({readers.relation(connection, declared, files)})").fetchall()
+    assert [(row[0], row[1]) for row in found] == [
+        ("_file", "INTEGER"), ("_ordinal", "BIGINT"), ("_problem", "VARCHAR"), ("_raw", "VARCHAR"), ("_rescued", "VARCHAR"), ("a", "VARCHAR"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_ignores_or_rescues_unknown_columns_as_declared(kind: str, tmp_path: Path) -> None:
+    assert values(dataset(kind, ["b"], unknown="ignore"), tmp_path, TWO_ROWS[kind]) == [("x",), ("y",)]
+    rescued = [row[0].replace('"', "") for row in values(dataset(kind, ["b"], unknown="rescue"), tmp_path, TWO_ROWS[kind])]
+    assert rescued == ["{a:1}", "{a:2}"]
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_unpacks_gzip_and_refuses_what_is_not_whole(kind: str, tmp_path: Path) -> None:
+    declared, packed = dataset(kind, ["a", "b"]), gzip.compress(TWO_ROWS[kind])
+    assert values(declared, tmp_path, packed) == [("1", "x"), ("2", "y")]
+    assert rejected(declared, tmp_path, packed[:-9]).reason == "unreadable"
+    assert rejected(declared, tmp_path, packed + b"more").reason == "unreadable"
+    assert rejected(declared, tmp_path, gzip.compress(packed)).reason == "unreadable"
+    assert rejected(declared, tmp_path, gzip.compress(b"")).reason == "empty"
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_refuses_an_empty_file(kind: str, tmp_path: Path) -> None:
+    error = rejected(dataset(kind, ["a"]), tmp_path, b"")
+    assert error.reason == "empty"
+    assert str(error) == (
+        "orders: the file is empty: found 0 bytes in raw/orders/0. Mend the file or the contract; the file is in rejected/empty/."
+    )
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_takes_names_that_need_quoting(kind: str, tmp_path: Path) -> None:
+    import csv
+    import io
+    import json
+
+    line = [str(place) for place in range(len(STRANGE))]
+    text = io.StringIO()
+    csv.writer(text).writerows([STRANGE, line])
+    record = json.dumps(dict(zip(STRANGE, line, strict=True)))
+    content = {
+        "csv": text.getvalue().encode(), "json": f"[{record}]".encode(), "jsonl": record.encode(), "xlsx": workbook([STRANGE, line]),
+        "parquet": parquet(pa.table({name: [text] for name, text in zip(STRANGE, line, strict=True)})),
+    }[kind]  # fmt: skip
+    assert values(dataset(kind, STRANGE), tmp_path, content) == [tuple(line)]
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_takes_many_files_in_one_relation(kind: str, tmp_path: Path) -> None:
+    many = 1000 if kind in ("csv", "jsonl") else 20
+    found = read(dataset(kind, ["a", "b"]), tmp_path, *[TWO_ROWS[kind]] * many)
+    assert len(found) == 2 * many
+    assert [row[0] for row in found] == [number for number in range(many) for _ in range(2)]
+    assert {row[2:] for row in found[::2]} == {("1", "x")}
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_every_reader_gives_the_text_and_the_place_of_a_record(kind: str, tmp_path: Path) -> None:
+    declared = dataset(kind, ["a", "b"])
+    (file,) = prepare(declared, tmp_path, TWO_ROWS[kind])
+    with session() as connection:
+        found = connection.execute(f"select _raw from ({readers.relation(connection, declared, [file])})").fetchall()
+    text = found[1][0] or readers.raw_records(declared, file, [2])[2]
+    assert text == {"csv": "2,y", "xlsx": '["2", "y"]', "parquet": '{"a": 2, "b": "y"}'}.get(kind, '{"a":2,"b":"y"}')
+    assert readers.position(declared, file, 2) == ("Orders!3" if kind == "xlsx" else "record 2")
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+def test_preparing_again_replaces_what_was_written(kind: str, tmp_path: Path) -> None:
+    declared = dataset(kind, ["a", "b"])
+    prepare(declared, tmp_path, TWO_ROWS[kind])
+    assert len(read(declared, tmp_path, TWO_ROWS[kind])) == 2
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["a"], "missing [b]"),
+        (["a", "b", "c"], "unexpected [c]"),
+        (["a", "B "], "missing [b (is it 'B '?)], unexpected [B ]"),
+        (["a", "b", "a"], "duplicate [a]"),
+        (["a", "", "b"], "empty name at position 2"),
+    ],
+)
+def test_a_header_that_is_not_the_contract_s_is_refused_with_all_that_is_wrong(
+    kind: str, names: list[str], found: str, tmp_path: Path
+) -> None:
+    content = {
+        "csv": (",".join(names) + "\n").encode(),
+        "xlsx": workbook([names, ["1"] * len(names)]),
+        "parquet": parquet(pa.Table.from_arrays([pa.array(["1"])] * len(names), names)),
+    }[kind]
+    error = rejected(dataset(kind, ["a", "b"]), tmp_path, content)
+    assert error.reason == "invalid_schema"
+    assert str(error) == (
+        f"orders: header does not match its contract: found {found} in raw/orders/0. "
+        "Mend the file or the contract; the file is in rejected/invalid_schema/."
+    )
