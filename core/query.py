@@ -60,7 +60,7 @@ def _tables(sql: str) -> tuple[str, ...]:
     """Return the tables that a query reads. Raises duckdb.Error where it is not SQL, Terminal where it is not one SELECT."""
     statements = duckdb.extract_statements(sql)  # sqlglot would find the same errors, DuckDB points at them
     if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise _not_one_select("something else")
+        raise _not_one_select(" and ".join(statement.type.name for statement in statements) or "nothing")
     try:
         if about := ABOUT.fullmatch(sql):
             return tables_in(about[2] if re.match(r"(select|with|from)\b|\(", about[2], re.IGNORECASE) else f"from {about[2]}")
@@ -85,9 +85,7 @@ def _mount(lake: Lake, connection: duckdb.DuckDBPyConnection, name: str) -> None
         connection.register("refused_never", QUARANTINE.empty_table())
         connection.execute(f"create table quarantine.{identifier(table)} as from refused_never")
     else:
-        raise Terminal(
-            f"{name} has no table", expected="one", found="nothing loaded yet", remedy="Type `lakelet run` to load what is in raw."
-        )
+        raise Terminal(f"{name} has no table", found="nothing loaded yet", remedy="`lakelet run` loads what is in raw.")
 
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str, limit: int | None) -> Answer:

@@ -2,26 +2,19 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import LakeError, Problem, Terminal
+from core.errors import Terminal
+from handlers.options import REFUSED, Asked, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
-    from core.contract import Dataset
     from core.lake import Lake
     from core.run import Step
-    from core.storage import ObjectRef
-    from handlers.render import Place
     from handlers.summary import Summary
-
-UNDONE, REFUSED, STOPPED = 1, 2, 130
-"""Exit codes: something stays undone; declarations or usage; interrupted. See also handlers.summary."""
 
 app = typer.Typer(
     name="lakelet",
@@ -31,70 +24,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-PROJECT = typer.Option(
-    "--project", metavar="DIR", help="Folder of pipelines. [env: LAKELET_PROJECT; default: pipelines]", show_default=False
-)
-LAKE = typer.Option(
-    "--lake", metavar="URI", help="A folder or s3://bucket/prefix. [env: LAKELET_LAKE; default: ./lake]", show_default=False
-)
-JSON = typer.Option("--json", help="One JSON document on standard output, for machines.", show_default=False)
-
-ProjectOption = Annotated[str | None, PROJECT]
-LakeOption = Annotated[str | None, LAKE]
-JsonOption = Annotated[bool, JSON]
-
-
-@dataclass
-class Asked:
-    """What the options say, before and after the command's name together. The environment is the core's to read."""
-
-    project: str | None = None
-    lake: str | None = None
-    as_json: bool = False
-
-    def open(self) -> "Lake":
-        from core.lake import open_lake
-
-        return open_lake(self.project, self.lake)
-
-    @property
-    def flags(self) -> list[str]:
-        return [*(["--project", self.project] if self.project else []), *(["--lake", self.lake] if self.lake else [])]
-
-    def place(self, lake: "Lake") -> "Place":
-        from handlers.render import Place
-
-        return Place(lake.settings.raw, self.flags)
-
-
-@contextmanager
-def asked(ctx: typer.Context, project: str | None, lake: str | None, as_json: bool) -> Iterator[Asked]:
-    """Give a command its options; whatever it raises on purpose becomes one message and an exit code, never a traceback."""
-    before: Asked = ctx.obj or Asked()
-    options = Asked(project or before.project, lake or before.lake, as_json or before.as_json)
-    try:
-        yield options
-    except LakeError as error:
-        _tell(error, options)
-        raise typer.Exit(REFUSED if isinstance(error, Terminal) else UNDONE) from None
-    except OSError as error:
-        _tell(LakeError(error.filename or "the system refuses", found=error.strerror or str(error)), options)
-        raise typer.Exit(UNDONE) from None
-    except (KeyboardInterrupt, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and str(error) != "Query interrupted":  # what DuckDB makes of Ctrl-C
-            raise
-        typer.echo("stopped; run it again to go on, nothing is lost", err=True)
-        raise typer.Exit(STOPPED) from None
-
-
-def _tell(error: LakeError, options: Asked) -> None:
-    from handlers import render
-
-    if options.as_json:
-        typer.echo(render.error_as_json(error))
-    else:
-        render.show_error(render.console(stderr=True), error)
 
 
 def _version(wanted: bool) -> None:
@@ -162,65 +91,16 @@ def ingest(
 ) -> None:
     """Load some objects now, and nothing else."""
     with asked(ctx, project, lake, as_json) as options:
+        from handlers.objects import by_dataset, ingest_named, key_of
+
         opened = options.open()
-        steps = _ingest(opened, _by_dataset(opened, [_key(opened, name) for name in objects]), behind_window=behind_window)
+        steps = ingest_named(opened, by_dataset(opened, [key_of(opened, name) for name in objects]), behind_window=behind_window)
         raise typer.Exit(_follow(steps, opened, options, gone_is_undone=True).exit_code())
-
-
-def _key(lake: "Lake", name: str) -> str:
-    """Return an object's key: the name itself, or what it is below the raw store."""
-    root = lake.settings.raw
-    if name.startswith("s3://"):
-        return name.removeprefix(f"{root}/")
-    path = Path(name).absolute()
-    return path.relative_to(root).as_posix() if path.is_file() and path.is_relative_to(root) else name
-
-
-def _by_dataset(lake: "Lake", keys: Sequence[str]) -> "dict[str, list[ObjectRef]]":
-    """Find each key's dataset; Terminal, before anything is moved, where one has none."""
-    from core.storage import ObjectRef
-
-    found: dict[str, list[ObjectRef]] = {}
-    strangers = []
-    for key in keys:
-        dataset = lake.project.match(key)
-        if dataset:
-            found.setdefault(dataset.name, []).append(ObjectRef(key))
-        else:
-            strangers.append(key)
-    if strangers:
-        raise Terminal(
-            f"{', '.join(strangers)}: no dataset declares this",
-            expected=f"a key below one of {', '.join(sorted(dataset.source.path for dataset in lake.project.datasets.values()))}",
-            remedy="Nothing was loaded.",
-        )
-    return found
-
-
-def _ingest(lake: "Lake", refs: "dict[str, list[ObjectRef]]", *, behind_window: bool) -> "Iterator[Step]":
-    from core.run import Undone
-
-    for dataset in (declaration for declaration in lake.project.order if declaration.name in refs):
-        try:
-            yield from _ingest_dataset(lake, lake.project.datasets[dataset.name], refs[dataset.name], behind_window=behind_window)
-        except LakeError as error:
-            yield Undone(dataset.name, str(error))
-
-
-def _ingest_dataset(lake: "Lake", dataset: "Dataset", refs: "Sequence[ObjectRef]", *, behind_window: bool) -> "Iterator[Step]":
-    from core.ingest import ingest
-    from core.run import Begun, batches, judge, publish
-
-    for batch in batches(refs):
-        yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
-        yield ingest(lake, dataset, batch, behind_window=behind_window)
-    yield from publish(lake, dataset)
-    yield from judge(lake, dataset)
 
 
 def _follow(steps: "Iterable[Step]", lake: "Lake", options: Asked, *, gone_is_undone: bool = False) -> "Summary":
     """Do the steps, showing each as it happens, and say at the end what they came to."""
-    from handlers import render
+    from handlers import render, report
     from handlers.summary import summarize
 
     started, done = time.perf_counter(), []
@@ -232,7 +112,7 @@ def _follow(steps: "Iterable[Step]", lake: "Lake", options: Asked, *, gone_is_un
     if options.as_json:
         typer.echo(render.as_json(summary))
     else:
-        render.show_summary(render.console(), summary, options.place(lake))
+        report.show_summary(render.console(), summary, options.place(lake))
     return summary
 
 
@@ -249,7 +129,7 @@ def sample(
     """Write sample input for a pipeline into raw: good rows, bad rows, late ones, duplicates and a bad file."""
     with asked(ctx, project, lake, as_json) as options:
         from core.sample import sample
-        from handlers import render
+        from handlers import render, tables
 
         opened = options.open()
         folder = _pipeline(opened, pipeline)
@@ -258,7 +138,7 @@ def sample(
         if options.as_json:
             typer.echo(render.as_json(made))
         else:
-            render.show_samples(render.console(), made, options.place(opened))
+            tables.show_samples(render.console(), made, options.place(opened))
 
 
 def _pipeline(lake: "Lake", name: str) -> Path:
@@ -293,16 +173,16 @@ def status(
     """Show how every table stands: version, rows, last commit, what was set aside, what is due."""
     with asked(ctx, project, lake, as_json) as options:
         from core.status import status
-        from handlers import render
+        from handlers import render, tables
 
         opened = options.open()
-        tables, to = status(opened, [name] if name else ()), render.console()
+        found, to = status(opened, [name] if name else ()), render.console()
         if options.as_json:
-            typer.echo(render.as_json(tables))
+            typer.echo(render.as_json(found))
         elif name:
-            render.show_table(to, tables[0], opened.now(), options.place(opened))
+            tables.show_one_table(to, found[0], opened.now(), options.place(opened))
         else:
-            render.show_status(to, tables, opened.now())
+            tables.show_status(to, found, opened.now())
 
 
 @app.command()
@@ -322,14 +202,14 @@ def query(
     """
     with asked(ctx, project, lake, as_json) as options:
         from core.query import query
-        from handlers import render
+        from handlers import render, tables
 
         asked_for = (0 if options.as_json else 1000) if limit is None else limit
         answer = query(options.open(), sys.stdin.read() if sql == "-" else sql, limit=asked_for or None)
         if options.as_json:
             typer.echo(render.as_json(answer.records()))
         else:
-            render.show_answer(render.console(), answer)
+            tables.show_answer(render.console(), answer)
         if answer.cut:
             typer.echo(f"The first {len(answer.rows):,} rows; there are more. --limit 0 gives all.", err=True)
 
@@ -343,7 +223,7 @@ def check(ctx: typer.Context, project: ProjectOption = None, lake: LakeOption = 
         from core.binding import problems
         from core.lake import Settings
         from core.project import load
-        from handlers import render
+        from handlers import render, tables
 
         folder = Settings.read(options.project, options.lake).project
         with tempfile.TemporaryDirectory(prefix="lakelet-") as work:
@@ -351,19 +231,10 @@ def check(ctx: typer.Context, project: ProjectOption = None, lake: LakeOption = 
         if options.as_json:
             typer.echo(render.as_json(list(found)))
         elif found:
-            _show_problems(found, folder)
+            render.show_problems(render.console(), found, folder)
         else:
-            render.show_project(render.console(), load(folder))
+            tables.show_project(render.console(), load(folder))
         raise typer.Exit(REFUSED if found else 0)
-
-
-def _show_problems(found: Sequence[Problem], folder: Path) -> None:
-    from handlers import render
-
-    to = render.console()
-    for problem in found:
-        to.print(f"{folder}/{problem}")
-    render.console(stderr=True).print(render.plural(len(found), "problem"), style="bold red")
 
 
 @app.command()

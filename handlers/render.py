@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,25 +13,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from core.errors import InvalidProject, LakeError
+from core.errors import InvalidProject, LakeError, Problem
 from core.ingest import Ingested
-from core.project import Project
-from core.query import Answer, json_value
+from core.query import json_value
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
-from core.sample import Sample
-from core.status import TableStatus
 from core.transform import Transformed
-from handlers.summary import Left, Load, SetAside, Summary
 
-WIDEST: Final = 60
-"""A value that is longer is cut in a table for people; `--json` has it whole."""
-
-FEW: Final = 3
-MANY: Final = 10
 PIPE_WIDTH: Final = 10_000
 """Nothing is folded where nobody looks: a line in a log or a pipe stays a line."""
-
-NUMBERS: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -98,12 +86,12 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=other, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def table(*headers: str, left: int = 1) -> Table:
-    """Return a plain table; all but the first columns are right-aligned numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+def plain_table(*headers: str, left: int = 1, show_header: bool = True) -> Table:
+    """Return a table without lines; all but the first columns are right-aligned numbers."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", show_header=show_header)
     for n, header in enumerate(headers):
-        table.add_column(header, justify="left" if n < left else "right", no_wrap=True)
-    return table
+        made.add_column(header, justify="left" if n < left else "right", no_wrap=True)
+    return made
 
 
 def heading(to: Console, text: str, style: str = "bold") -> None:
@@ -150,15 +138,13 @@ def sentence(step: Step) -> str:
             return f"{step.name}: not done: {step.error}"
 
 
-# --- errors ---------------------------------------------------------------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------------------------------------------
 
 
 def show_error(to: Console, error: LakeError) -> None:
     """Say what went wrong: the subject in red, then what was expected and found, and what to do."""
     if isinstance(error, InvalidProject):
-        for problem in error.problems:
-            to.print(str(problem))
-        to.print(f"{plural(len(error.problems), 'problem')} in the declarations", style="bold red")
+        show_problems(to, error.problems)
         return
     to.print(error.subject, style="bold red")
     for word, text in (("expected", error.expected), ("found", error.found)):
@@ -166,6 +152,13 @@ def show_error(to: Console, error: LakeError) -> None:
             to.print(f"\n{text}" if "\n" in text else f"  {word} {text}")
     if error.remedy:
         to.print(error.remedy if "\n" in error.found else f"  {error.remedy}")
+
+
+def show_problems(to: Console, problems: Sequence[Problem], folder: Path | None = None) -> None:
+    """Say what is wrong in the declarations, a line each, as editors and terminals can follow it: file:line."""
+    for problem in problems:
+        to.print(f"{_short(str(folder))}/{problem}" if folder else str(problem), soft_wrap=True)
+    to.print(f"{plural(len(problems), 'problem')} in the declarations", style="bold red")
 
 
 def error_as_json(error: LakeError) -> str:

@@ -14,8 +14,8 @@ from core.run import Published, Step, Undone, Unknown, Violated
 from core.settle import ObjectOutcome, place
 from core.transform import Transformed
 
-DONE, UNDONE, REFUSED, STRICT, STOPPED = 0, 1, 2, 3, 130
-"""Exit codes: all is accounted for; something stays undone; declarations or usage; --strict found something set aside; interrupted."""
+DONE, UNDONE, STRICT = 0, 1, 3
+"""Exit codes: all is accounted for; something stays undone; --strict, and something was set aside. For the others see handlers.options."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Load:
     warnings: dict[str, int]
     seconds: float
 
+    @property
+    def did_something(self) -> bool:
+        """Whether there is more to say than that objects were seen again which a dataset keeps in raw."""
+        return bool(set(self.objects) - {"already loaded", "gone"})
+
 
 @dataclass(frozen=True)
 class SetAside:
@@ -38,7 +43,7 @@ class SetAside:
     object: str
     dataset: str
     reason: str
-    message: str
+    why: str
     at: str
     report: str
 
@@ -72,7 +77,7 @@ class Summary:
     @property
     def idle(self) -> bool:
         """Whether there was nothing to do: at most objects were seen again that a dataset keeps in raw."""
-        did = any(set(load.objects) - {"already loaded", "gone"} for load in self.loads)
+        did = any(load.did_something for load in self.loads)
         return not (did or self.transforms or self.exports or self.violations or self.unknown or self.undone)
 
     def exit_code(self, *, strict: bool = False) -> int:
@@ -120,12 +125,14 @@ def _rejected(ingested: Iterable[Ingested], project: Project) -> Iterator[SetAsi
         for outcome in batch.objects:
             if outcome.fate == "rejected" and isinstance(dataset, Dataset):
                 at = f"rejected/{outcome.reason}/{place(dataset, outcome.object)}"
-                yield SetAside(outcome.object.key, dataset.name, outcome.reason, _message(outcome), at, f"{at}.report.json")
+                yield SetAside(outcome.object.key, dataset.name, outcome.reason, _why(outcome), at, f"{at}.report.json")
 
 
-def _message(outcome: ObjectOutcome) -> str:
+def _why(outcome: ObjectOutcome) -> str:
+    """Take the message out of the report, without what it says of the object and the remedy: both stand beside it."""
     report: dict[str, Any] = json.loads(outcome.report) if outcome.report else {}
-    return str(report.get("message") or outcome.reason)
+    message = str(report.get("message") or outcome.reason).removesuffix(str(report.get("remedy", ""))).strip()
+    return message.replace(f" in {outcome.object.key}", "")
 
 
 def _not_loaded(ingested: Iterable[Ingested], fates: tuple[str, ...]) -> list[Left]:

@@ -1,13 +1,36 @@
 """The lake as tables in a terminal: its status, the answer to a query, samples, the project."""
 
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from core.project import Project
+from core.query import Answer, json_value
+from core.sample import Sample
+from core.status import TableStatus
+from handlers.render import Place, ago, count, plain_table, plural, size
+
+WIDEST: Final = 60
+"""A value that is longer is cut in a table for people; `--json` has it whole."""
+
+FEW_RECORDS: Final = 20
+NUMBERS: Final = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE")
+
+
 def show_status(to: Console, tables: Sequence[TableStatus], now: datetime) -> None:
     """Show a line a table, by pipeline."""
-    table = table("table", "version", "rows", "size", "last commit", "newest object", "quarantined", "rejected", "state")
+    table = plain_table("", "version", "rows", "size", "last commit", "newest object", "quarantined", "rejected", "state")
     table.columns[-1].justify, table.columns[-1].no_wrap = "left", False
     for pipeline in sorted({found.pipeline for found in tables}):
         table.add_row(Text(pipeline, style="bold"))
         for found in (found for found in tables if found.pipeline == pipeline):
-            set_aside = [count(found.quarantined, "yellow"), count(found.rejected, "yellow")] if found.kind == "dataset" else ["", ""]
+            aside = [count(found.quarantined, "yellow"), count(found.rejected, "yellow")] if found.kind == "dataset" else ["", ""]
             table.add_row(
                 f"  {found.name}",
                 "-" if found.version is None else str(found.version),
@@ -15,26 +38,38 @@ def show_status(to: Console, tables: Sequence[TableStatus], now: datetime) -> No
                 size(found.bytes),
                 ago(found.committed, now) if found.committed else "never",
                 ago(found.newest, now) if found.newest else "",
-                *set_aside,
+                *aside,
                 Text(found.state, style="green" if found.due else ""),
             )
     to.print(table)
 
 
-def showtable(to: Console, found: TableStatus, now: datetime, place: Place) -> None:
+def show_one_table(to: Console, found: TableStatus, now: datetime, place: Place) -> None:
     """Show one table at length."""
-    facts = {
-        "table": f"{found.name} ({found.kind} of pipeline {found.pipeline})",
-        "lies in": place.path(found.path),
-        "version": "none yet" if found.version is None else str(found.version),
-        "rows": f"{found.rows:,}",
-        "size": size(found.bytes),
-        "last commit": f"{found.committed:%Y-%m-%d %H:%M:%S} UTC, {ago(found.committed, now)}" if found.committed else "never",
-        "newest object": f"{found.newest:%Y-%m-%d %H:%M:%S} UTC, {ago(found.newest, now)}" if found.newest else "",
-        "quarantined": f"{plural(found.quarantined, 'row')}" if found.kind == "dataset" else "",
-        "rejected": f"{plural(found.rejected, 'file')}" if found.kind == "dataset" else "",
-        "state": found.state,
-    }
+    dataset = found.kind == "dataset"
+    _facts(
+        to,
+        {
+            found.kind: found.name,
+            "pipeline": found.pipeline,
+            "lies in": place.path(found.path),
+            "version": "none yet" if found.version is None else str(found.version),
+            "rows": f"{found.rows:,}",
+            "size": size(found.bytes),
+            "last commit": _when(found.committed, now) or "never",
+            "newest object": _when(found.newest, now),
+            "quarantined": plural(found.quarantined, "row") if dataset else "",
+            "rejected": plural(found.rejected, "file") if dataset else "",
+            "state": found.state,
+        },
+    )
+
+
+def _when(moment: datetime | None, now: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC, {ago(moment, now)}" if moment else ""
+
+
+def _facts(to: Console, facts: dict[str, str | Text]) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     for name, fact in facts.items():
         if fact:
@@ -42,14 +77,20 @@ def showtable(to: Console, found: TableStatus, now: datetime, place: Place) -> N
     to.print(grid)
 
 
+# --- an answer -----------------------------------------------------------------------------------------------------------------------
+
+
 def show_answer(to: Console, answer: Answer) -> None:
     """Show rows as a table, or one below the other where the table would not fit."""
-    cells = [[_cell(value) for value in row] for row in answer.rows]
-    widths = [max([len(name), *(len(row[n]) for row in cells)]) for n, name in enumerate(answer.columns)]
-    if sum(widths) + 2 * len(widths) > 2 * to.width and len(cells) <= 2 * MANY:
-        _show_records(to, answer, cells)
+    names = [printable(name) for name in answer.columns]
+    cells = [[cell(value) for value in row] for row in answer.rows]
+    widths = [max([len(name), *(len(row[n]) for row in cells)]) for n, name in enumerate(names)]
+    if sum(widths) + 2 * len(widths) > 1.5 * to.width and len(cells) <= FEW_RECORDS:
+        for row in cells:
+            _facts(to, dict(zip(names, row, strict=True)))
+            to.print()
     else:
-        table = table(*(_printable(name) for name in answer.columns), left=len(answer.columns))
+        table = plain_table(*names, left=len(names))
         for column, kind in zip(table.columns, answer.types, strict=True):
             column.justify = "right" if kind in NUMBERS or kind.startswith("DECIMAL") else "left"
             column.overflow = "ellipsis"
@@ -59,42 +100,40 @@ def show_answer(to: Console, answer: Answer) -> None:
     to.print(f"({plural(len(answer.rows), 'row')})", style="dim")
 
 
-def _show_records(to: Console, answer: Answer, cells: Sequence[Sequence[Text]]) -> None:
-    for row in cells:
-        grid = Table.grid(padding=(0, 2, 0, 0))
-        for name, cell in zip(answer.columns, row, strict=True):
-            grid.add_row(Text(_printable(name), style="bold"), cell)
-        to.print(grid)
-        to.print()
-
-
-def _cell(value: Any) -> Text:
+def cell(value: Any) -> Text:
+    """Write one value for people: short, exact as far as it goes, and unable to do anything to the terminal."""
     if value is None:
         return Text("null", style="dim")
     if isinstance(value, Decimal):
-        return Text(f"{value:f}")
-    if isinstance(value, datetime):
-        return Text(value.isoformat(sep=" ").replace("+00:00", "Z"))
-    text = value if isinstance(value, str) else str(json_value(value))
-    text = _printable(text[: WIDEST + 1])
+        text = f"{value:f}"
+    elif isinstance(value, datetime):
+        text = value.isoformat(sep=" ").replace("+00:00", "Z")
+    elif isinstance(value, bool | dict | list):
+        text = json.dumps(json_value(value), ensure_ascii=False)
+    else:
+        text = str(json_value(value))
+    text = printable(text[: WIDEST + 1])
     return Text(text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…")
 
 
-def _printable(text: str) -> str:
-    """Escape what would move the cursor or colour the screen: a value is data, also in a terminal."""
+def printable(text: str) -> str:
+    """Escape what would move the cursor or colour the screen: a value is data in a terminal, too."""
     return text if text.isprintable() else "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
+# --- samples and the project ---------------------------------------------------------------------------------------------------------
+
+
 def show_samples(to: Console, made: Sequence[Sample], place: Place) -> None:
-    table = table("object", "rows", "size")
+    table = plain_table("object", "rows", "size")
     for found in made:
-        table.add_row(found.key, f"{found.rows:,}" if found.rows else "as it is", size(found.bytes))
+        table.add_row(found.key, f"{found.rows:,}" if found.rows else "-", size(found.bytes))
     to.print(table)
-    to.print(f"{plural(len(made), 'object')} in {place.root}. Load them: {place.command('run')}")
+    to.print(f"{plural(len(made), 'object')} in {place.root}. To load them: {place.command('run')}", soft_wrap=True)
 
 
 def show_project(to: Console, project: Project) -> None:
-    pipelines = {declaration.pipeline for declaration in project.order}
-    counts = f"{plural(len(project.datasets), 'dataset')}, {plural(len(project.transforms), 'transform')} in {plural(len(pipelines), 'pipeline')}"
+    pipelines = plural(len({declaration.pipeline for declaration in project.order}), "pipeline")
+    counts = f"{plural(len(project.datasets), 'dataset')}, {plural(len(project.transforms), 'transform')} in {pipelines}"
     to.print(f"{counts}: all good", style="green")
-    to.print(f"They run in this order: {', '.join(declaration.name for declaration in project.order)}")
+    to.print(f"They run in this order: {', '.join(declaration.name for declaration in project.order)}", soft_wrap=True)

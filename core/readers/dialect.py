@@ -75,7 +75,8 @@ class Dialect:
 
     @cached_property
     def run(self) -> "re.Pattern[bytes]":
-        return re.compile(b"(?:" + self._fields + NEWLINE + b")*+(?:" + self._fields + rb"\Z)?")
+        """Regular records one after another; not more at once than memory can easily hold."""
+        return re.compile(b"(?:" + self._fields + NEWLINE + b"){0,65536}+(?:" + self._fields + rb"\Z)?")
 
     @cached_property
     def field(self) -> "re.Pattern[bytes]":
@@ -136,7 +137,7 @@ class Dialect:
             stop = found.end() if found else start
             if stop > start:
                 yield Piece(start, stop, stop)
-            if stop < size:
+            if stop < size and not self.record.match(data, stop):
                 end = self._bad_end(data, stop, width)
                 yield Piece(stop, end, _after(data, end), bad=True)
                 stop = _after(data, end)

@@ -140,13 +140,14 @@ def _decode(dataset: Dataset, file: RawFile, source: BinaryIO, sink: BinaryIO | 
         pending = len(decoder.getstate()[0])
         try:
             text = decoder.decode(chunk, final=not chunk)
+            encoded = (text.removeprefix(BOM) if first else text).encode() if sink else b""
         except UnicodeError as error:
             at = offset - pending + getattr(error, "start", 0)
             raise refused(
                 dataset, file.name, "unreadable", "the text is not in its declared encoding", found=f"an undecodable byte at offset {at}"
             ) from error
-        if sink and text:
-            sink.write((text.removeprefix(BOM) if first else text).encode("utf-8", "surrogatepass"))
+        if sink:
+            sink.write(encoded)
         first = first and not text
         offset += len(chunk)
         if not chunk:

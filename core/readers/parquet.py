@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
 
@@ -33,11 +33,11 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     refusals = [f"{field.name} {field.type}" for field in schema if field.name in wanted and _without_text(field.type)]
     if refusals:
         raise refused(dataset, file.name, "invalid_schema", "types that have no text", found=f"[{', '.join(refusals)}]")
-    return Prepared(file.number, path, file.name, tuple(schema.names), types=tuple(_nested(field.type) for field in schema))
+    return Prepared(file.number, path, file.name, tuple(schema.names), types=tuple(_named(field.type) for field in schema))
 
 
 def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:  # noqa: ARG001
-    """Return one select over all the files; those with the same columns share one scan."""
+    """Return one select over all the files; those with the same columns share one scan: DuckDB casts it to its first file's types."""
     groups: dict[tuple[object, ...], list[Prepared]] = {}
     for file in files:
         groups.setdefault((file.header, file.types), []).append(file)
@@ -82,6 +82,8 @@ def _check_cases(dataset: Dataset, file: RawFile, names: Sequence[str]) -> None:
 def _without_text(kind: "pa.DataType") -> bool:
     import pyarrow.types as types
 
+    if types.is_decimal256(kind):  # DuckDB makes a double of it
+        return True
     if any(
         test(kind) for test in (types.is_binary, types.is_large_binary, types.is_fixed_size_binary, types.is_duration, types.is_interval)
     ):
@@ -89,8 +91,8 @@ def _without_text(kind: "pa.DataType") -> bool:
     return any(_without_text(kind.field(place).type) for place in range(kind.num_fields))
 
 
-def _nested(kind: Any) -> str:
-    return "nested" if kind.num_fields else "float" if str(kind) == "float" else "flat"
+def _named(kind: "pa.DataType") -> str:
+    return f"nested {kind}" if kind.num_fields else str(kind)
 
 
 def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
@@ -113,7 +115,7 @@ def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
 
 
 def _text(name: str, kind: str) -> str:
-    return f"cast(to_json({identifier(name)}) as varchar)" if kind == "nested" else f"cast({identifier(name)} as varchar)"
+    return f"cast(to_json({identifier(name)}) as varchar)" if kind.startswith("nested ") else f"cast({identifier(name)} as varchar)"
 
 
 def _rescued(dataset: Dataset, names: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ import xlsxwriter
 from core import readers
 from core.contract import OPTIONS, Dataset
 from core.errors import Rejected
+from core.session import open_session
 
 Row = tuple[Any, ...]
 
@@ -50,8 +51,7 @@ def rows(declared: Dataset, files: Sequence[readers.Prepared], *, careful: bool 
     with session() as connection:
         relation = readers.relation(connection, declared, files, careful=careful)
         connection.execute(f"create temp table found as select * from ({relation})")
-        found = connection.execute("select * exclude (_ordinal, _raw) from found order by rowid").fetchall()
-    return found
+        return list(connection.execute("select * exclude (_ordinal, _raw) from found order by rowid").fetchall())
 
 
 def read(declared: Dataset, work: Path, *contents: bytes, careful: bool = False) -> list[Row]:
@@ -112,8 +112,10 @@ def test_every_reader_gives_the_columns_of_its_interface(kind: str, tmp_path: Pa
     with session() as connection:
         found = connection.execute(f"describe select * from ({readers.relation(connection, declared, files)})").fetchall()
     assert [(row[0], row[1]) for row in found] == [
-        ("_file", "INTEGER"), ("_ordinal", "BIGINT"), ("_problem", "VARCHAR"), ("_raw", "VARCHAR"), ("_rescued", "VARCHAR"), ("a", "VARCHAR"),
-    ]  # fmt: skip
+        ("_file", "INTEGER"),
+        ("_ordinal", "BIGINT"),
+        *((name, "VARCHAR") for name in ("_problem", "_raw", "_rescued", "a")),
+    ]
 
 
 @pytest.mark.parametrize("kind", TWO_ROWS)
@@ -177,6 +179,15 @@ def test_every_reader_gives_the_text_and_the_place_of_a_record(kind: str, tmp_pa
     text = found[1][0] or readers.raw_records(declared, file, [2])[2]
     assert text == {"csv": "2,y", "xlsx": '["2", "y"]', "parquet": '{"a": 2, "b": "y"}'}.get(kind, '{"a":2,"b":"y"}')
     assert readers.position(declared, file, 2) == ("Orders!3" if kind == "xlsx" else "record 2")
+
+
+@pytest.mark.parametrize("kind", TWO_ROWS)
+@pytest.mark.parametrize("careful", [False, True])
+def test_every_reader_works_within_the_hardened_session(kind: str, careful: bool, tmp_path: Path) -> None:
+    declared = dataset(kind, ["a", "b"])
+    files = prepare(declared, tmp_path, TWO_ROWS[kind])
+    with open_session([], tmp_path, memory="1GB", threads=2) as connection:
+        assert len(connection.execute(f"from ({readers.relation(connection, declared, files, careful=careful)})").fetchall()) == 2
 
 
 @pytest.mark.parametrize("kind", TWO_ROWS)

@@ -1,0 +1,215 @@
+"""Runs contestants in fresh processes, in interleaved rounds, and holds their results against each other. Imports no engine: a child
+starts with its parent's peak memory on its account (Linux), so this process stays small.
+"""
+
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+CACHE: Final = Path(tempfile.gettempdir()) / "lakelet-benchmarks"
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+INTERVAL: Final = 0.05
+"""Seconds between two looks at a process tree's memory; a single process's peak is the kernel's own, to the page."""
+
+
+class Defect(Exception):
+    """A figure that must not be reported: a contestant failed, or did other work than the others."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to do a benchmark's work: a process started in an empty folder that `setup` has filled, and what must be true afterwards.
+
+    `check` are the arguments of `benchmarks.check`; its answer must be the same for all. Slow contestants run two rounds at most. Where
+    `missing` says why it cannot run here, its row says so.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    check: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    setup: Callable[[Path], None] = lambda folder: None
+    slow: bool = False
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """Contestants that do the same work; ratios are to the first. `inputs` are read once before, so that no one pays for a cold disk."""
+
+    name: str
+    title: str
+    note: str
+    contestants: tuple[Contestant, ...]
+    inputs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run: wall seconds of the whole process, peak bytes of its process tree, and what its check found."""
+
+    seconds: float
+    peak: int
+    rows: int
+    checksum: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A contestant's rounds."""
+
+    contestant: Contestant
+    results: tuple[Result, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(result.seconds for result in self.results)
+
+    @property
+    def peak(self) -> float:
+        return statistics.median(result.peak for result in self.results)
+
+
+def measure(benchmark: Benchmark, rounds: int, tell: Callable[[str], None]) -> tuple[Measured, ...]:
+    """Run every contestant once a round, in turns; raises Defect where one fails or their results differ."""
+    for path in benchmark.inputs:
+        _warm(path)
+    runnable = [contestant for contestant in benchmark.contestants if not contestant.missing]
+    found: dict[str, list[Result]] = {contestant.name: [] for contestant in benchmark.contestants}
+    for number in range(rounds):
+        for contestant in runnable:
+            if contestant.slow and number >= 2:
+                continue
+            result = run(contestant)
+            found[contestant.name].append(result)
+            tell(f"{benchmark.name} {number + 1}/{rounds}  {contestant.name}: {result.seconds:.2f} s, {result.peak >> 20} MB")
+    answers = {(result.rows, result.checksum): name for name, results in found.items() for result in results}
+    if len(answers) > 1:
+        raise Defect(f"{benchmark.name}: different results: " + "; ".join(f"{name} {answer}" for answer, name in answers.items()))
+    return tuple(Measured(contestant, tuple(found[contestant.name])) for contestant in benchmark.contestants)
+
+
+def run(contestant: Contestant) -> Result:
+    """Run a contestant once in a folder of its own, and check what it left there."""
+    with workspace() as folder:
+        contestant.setup(folder)
+        log = folder / ".log"
+        seconds, peak, code = _timed(contestant, folder, log)
+        if code:
+            raise Defect(f"{contestant.name}: exit code {code}:\n{log.read_text(errors='replace')[-2000:]}")
+        answer = json.loads(python("benchmarks.check", *contestant.check, folder=folder))
+    return Result(seconds, peak, answer["rows"], answer["checksum"])
+
+
+def python(module: str, *arguments: str, folder: Path | None = None) -> str:
+    """Run a module of this package in a process of its own, and return what it prints."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=folder, env=surroundings({}), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Defect(f"{module} {' '.join(arguments)}:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a process: this one without anything that would set Lakelet up, and what is asked for."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKELET_")}
+    return {**kept, "PYTHONPATH": str(ROOT), **environment}
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Give an empty folder beside the cached inputs, on the same file system: they can be linked instead of copied."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=CACHE))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _warm(path: Path) -> None:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as data:
+                while data.read(1 << 24):
+                    pass
+
+
+# --- one process ---------------------------------------------------------------------------------------------------------------------
+
+
+def _timed(contestant: Contestant, folder: Path, log: Path) -> tuple[float, int, int]:
+    """Return wall seconds, peak bytes and the exit code; nothing of the process is left running, however it ends."""
+    with log.open("wb") as out:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            contestant.argv, cwd=folder, env=surroundings(contestant.environment), stdout=out, stderr=out, start_new_session=True
+        )
+        watch = Watch(process.pid)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+        finally:
+            tree = watch.stop()
+            _end(process.pid)
+    largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return seconds, max(tree, largest), process.returncode
+
+
+def _end(session: int) -> None:
+    try:
+        os.killpg(session, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+class Watch:
+    """Looks at the resident memory of all processes of a session, over and over, and keeps the highest sum (0 where there is no /proc)."""
+
+    def __init__(self, session: int) -> None:
+        self._session, self._peak, self._over = session, 0, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> int:
+        self._over.set()
+        self._thread.join()
+        return self._peak
+
+    def _look(self) -> None:
+        while not self._over.wait(INTERVAL):
+            self._peak = max(self._peak, sum(map(_resident, _members(self._session))))
+
+
+def _members(session: int) -> Sequence[str]:
+    if not Path("/proc").is_dir():
+        return []
+    return [entry.name for entry in os.scandir("/proc") if entry.name.isdigit() and _session(entry.name) == session]
+
+
+def _session(pid: str) -> int:
+    try:
+        return int(Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[3])
+    except (OSError, IndexError):
+        return -1
+
+
+def _resident(pid: str) -> int:
+    try:
+        return int(Path("/proc", pid, "statm").read_text().split()[1]) * PAGE
+    except (OSError, IndexError):
+        return 0

@@ -1,0 +1,54 @@
+"""Makes inputs once and keeps them: a pipeline's sample objects, under a folder named by what they are made from."""
+
+import hashlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.harness import CACHE, python
+
+
+def samples(project: Path, pipeline: str, rows: int) -> Path:
+    """Return a folder with a pipeline's sample objects, bad ones included, laid out as a lake's raw; makes them where they are not there yet.
+
+    What is made appears by one rename, so an interrupted run leaves nothing half done. Another text of a sample is another folder.
+    """
+    digest = hashlib.sha256()
+    for source in sorted(path for path in (project / pipeline / "samples").rglob("*") if path.is_file()):
+        digest.update(source.relative_to(project).as_posix().encode() + source.read_bytes())
+    folder = CACHE / f"{pipeline}-{rows}-{digest.hexdigest()[:8]}"
+    if not folder.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        making = Path(tempfile.mkdtemp(prefix="making-", dir=CACHE))
+        python("benchmarks.inputs", str(project), pipeline, str(rows), str(making / "raw"))
+        (making / "raw").rename(folder)
+        making.rmdir()
+    return folder
+
+
+def link(source: Path, lake: Path, keys: Sequence[str] = ()) -> None:
+    """Put objects into a lake's raw: all of a folder, or some by key. Links, as Lakelet moves and never writes what it archives."""
+    for path in [source / key for key in keys] or sorted(path for path in source.rglob("*") if path.is_file()):
+        target = lake / path.relative_to(source)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.link(path, target)
+
+
+def _make(project: str, pipeline: str, rows: str, target: str) -> None:
+    from core.project import load
+    from core.sample import sample
+
+    def put(key: str, file: Path) -> None:
+        path = Path(target, key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, path)
+
+    with tempfile.TemporaryDirectory(dir=Path(target).parent) as work:
+        sample(Path(project, pipeline), rows=int(rows), owner=load(Path(project)).match, put=put, work=Path(work))
+
+
+if __name__ == "__main__":
+    _make(*sys.argv[1:])
