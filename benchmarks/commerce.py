@@ -45,16 +45,16 @@ def benchmarks(rows: int) -> tuple[Benchmark, ...]:
         "commerce",
         f"3 x {rows:,} JSON records to user_activity",
         "Lakelet checks every record against its contract, writes three Delta tables with their provenance, a Delta gold table and its "
-        "Parquet export, and archives the raw files. Bare DuckDB reads typed JSON straight into the same query and writes one Parquet file; "
-        "with silver it writes the three tables as Parquet first. PySpark reads with a schema, writes silver and gold Parquet.",
+        "Parquet export, and archives the raw files. Bare DuckDB reads typed JSON straight into the same query and writes one Parquet "
+        "file; with silver it writes the three tables as Parquet first. PySpark reads with a schema, writes silver and gold Parquet.",
         (*_duckdb(raw), _lakelet(raw), _spark(raw)),
         inputs,
     )
     bad = Benchmark(
         "commerce_bad",
         f"The same with bad records among 3 x {rows:,}",
-        "All objects of the samples: records that are no JSON, lack a key, or break a check (quarantined), files that cannot be read (rejected), "
-        "and later versions of users. The rivals stop at the first of them.",
+        "All objects of the samples: records that are no JSON, lack a key, or break a check (quarantined), files that cannot be read "
+        "(rejected), and later versions of users. A typed read stops at the first of them, so there is no rival.",
         (_lakelet_bad(raw),),
         inputs,
     )

@@ -41,7 +41,7 @@ class Contestant:
     argv: tuple[str, ...]
     check: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
-    setup: Callable[[Path], None] = lambda folder: None
+    setup: Callable[[Path], object] | None = None
     slow: bool = False
     missing: str = ""
 
@@ -105,7 +105,8 @@ def measure(benchmark: Benchmark, rounds: int, tell: Callable[[str], None]) -> t
 def run(contestant: Contestant) -> Result:
     """Run a contestant once in a folder of its own, and check what it left there."""
     with workspace() as folder:
-        contestant.setup(folder)
+        if contestant.setup:
+            contestant.setup(folder)
         log = folder / ".log"
         seconds, peak, code = _timed(contestant, folder, log)
         if code:

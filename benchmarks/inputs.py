@@ -12,7 +12,7 @@ from benchmarks.harness import CACHE, python
 
 
 def samples(project: Path, pipeline: str, rows: int) -> Path:
-    """Return a folder with a pipeline's sample objects, bad ones included, laid out as a lake's raw; makes them where they are not there yet.
+    """Return a folder with a pipeline's sample objects, bad ones included, laid out as a lake's raw; makes them the first time.
 
     What is made appears by one rename, so an interrupted run leaves nothing half done. Another text of a sample is another folder.
     """

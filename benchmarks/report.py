@@ -18,7 +18,7 @@ HEADER = ("contestant", "median seconds", "slowest", "ratio", "peak MB")
 def table(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
     """Return a row a contestant: its figures, or why there are none. The ratio is to the first."""
     base = measured[0].seconds if measured[0].results else 0.0
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in measured:
         if not one.results:
             rows.append((one.contestant.name, one.contestant.missing, "", "", ""))
@@ -80,10 +80,10 @@ def page(rounds: Sequence[Round]) -> str:
 
 INTRODUCTION = """# Benchmarks
 
-Written by `python -m benchmarks --write`. Seconds are those of the whole process, from its start to its end, imports included; MB are the peak of
-its process tree. Contestants take turns, each in a new process and an empty folder, with the same number of threads; the ratio is of medians, to
-the first row. After each run the result is read back: the contestants of a table gave the same rows, or there would be no table. The inputs
-were read once before, so all of them read from memory rather than from disk.
+Written by `python -m benchmarks --write`. Seconds are those of the whole process, from its start to its end, imports included; MB are the
+peak of its process tree. Contestants take turns, each in a new process and an empty folder, with the same number of threads; the ratio is of
+medians, to the first row. After each run the result is read back: the contestants of a table gave the same rows, or there would be no
+table. The inputs were read once before, so all of them read from memory rather than from disk.
 
 ```
 make bench                                     # all of it

@@ -29,7 +29,8 @@ def _benchmark(files: Path, raw: Path, kind: str) -> Benchmark:
     return Benchmark(
         f"small_files_{kind}",
         f"{FILES:,} {kind.upper()} files of {ROWS // FILES} records each",
-        "Lakelet checks them, loads them by one commit that records each file, and archives each. Bare DuckDB reads them into one Parquet file.",
+        "Lakelet checks them, loads them by one commit that records each file, and archives each. Bare DuckDB reads them into one Parquet "
+        "file and leaves them where they are.",
         (
             Contestant("bare DuckDB", bare_duckdb({"readings": rows}, "from readings"), ("gold.parquet",)),
             Contestant("Lakelet", argv_and_environment[0], check, argv_and_environment[1], lambda folder: link(raw, folder / "lake", keys)),

@@ -1,7 +1,7 @@
 """Bare DuckDB: one statement a table, its columns declared; no contract, no reasons, no Delta, nothing archived.
 
-The argument is a JSON object: `threads`, `tables` (name -> reader and files as SQL) and `query`. With `silver` every table is written as Parquet
-first and the query reads those files; without it the query reads the raw files. The result is gold.parquet in the working folder.
+The argument is a JSON object: `threads`, `tables` (name -> reader and files as SQL), `query` and `silver`: whether every table is written
+as Parquet first, for the query to read, or the query reads the raw files. The result is gold.parquet in the working folder.
 """
 
 import json

@@ -19,28 +19,24 @@ WRITTEN = r"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}\]]|-0\s*[,}\]]"
 
 
 def guard(dataset: Dataset) -> str:
-    """Return the condition under which a record needs the marked copy; '' where no column can be bent.
+    """Return the pattern of the records that need the marked copy; '' where no column can be bent.
 
     Long numbers lose digits. Short ones only change their looks (1.50, 1e2), which matters where the text itself is kept: anywhere in
     a nested or rescued value, or right behind the key of a varchar column.
     """
     types = {column.type for column in dataset.read_columns}
     if dataset.source.unknown_columns == "rescue" or any(map(nested, types)):
-        return _matches(f"{BEFORE}(?:{LONG}|{WRITTEN})")
+        return f"{BEFORE}(?:{LONG}|{WRITTEN})"
     texts = {
         json.dumps(column.from_.split(".")[-1] if column.from_ else column.name, ensure_ascii=False)
         for column in dataset.read_columns
         if column.type == "varchar"
     }
     if texts:
-        return _matches(rf"{BEFORE}{LONG}|(?:{'|'.join(map(re.escape, sorted(texts)))})\s*:\s*(?:{WRITTEN}|[\[{{])")
+        return rf"{BEFORE}{LONG}|(?:{'|'.join(map(re.escape, sorted(texts)))})\s*:\s*(?:{WRITTEN}|[\[{{])"
     if any(kind == "bigint" or kind.startswith("decimal") for kind in types):
-        return _matches(BEFORE + LONG)
+        return BEFORE + LONG
     return ""
-
-
-def _matches(pattern: str) -> str:
-    return f"regexp_matches(json, {literal(pattern)})"
 
 
 def marked(text: str) -> str:

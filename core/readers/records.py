@@ -19,7 +19,7 @@ from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refuse
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
 LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20
-TOLERATED = r"(,\s*[}\]]|[nN][aA][nN]|[iI][nN][fF])"
+TOLERATED = r",\s*[}\]]|[:,\[]\s*-?(?:[nN][aA]|[iI])"
 """What DuckDB's parser takes and the standard does not: trailing commas, NaN, Infinity."""
 
 
@@ -45,12 +45,13 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     selected = ["_file", "cast(null as bigint) as _ordinal", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
     selects = ",\n    ".join(selected)
     scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
-    guarded = f"{exact or 'false'} as bent"
+    suspect = f"regexp_matches(json, {literal(f'{exact}|{TOLERATED}' if exact else TOLERATED)})"  # one pattern, once a record
+    bent = f"suspect and regexp_matches(json, {literal(exact)})" if exact else "false"
     return (
         f"select\n    {selects}\nfrom (\n"
         f"    select *, {text if not exact else f'case when bent then {text} else json end'} as exact,\n"
         f"        json_transform(exact, {literal(json.dumps(paths.structure))}) as parsed, json_keys(json) as keys\n"
-        f"    from (select *, {guarded} from ({scan}))\n)"
+        f"    from (select *, {bent} as bent from (select *, {suspect} as suspect from ({scan})))\n)"
     )
 
 
@@ -137,8 +138,7 @@ def _problem(dataset: Dataset, paths: Paths, exact: str) -> str:
     cases = [
         "when json is null then 'not valid JSON'",
         "when not starts_with(json, '{') and json_type(json) <> 'OBJECT' then 'not a JSON object'",
-        f"when regexp_matches(json, {literal(TOLERATED)}) and regexp_matches({stripped}, {literal(TOLERATED)})"
-        " then 'not valid JSON: a trailing comma, NaN or Infinity'",
+        f"when suspect and regexp_matches({stripped}, {literal(TOLERATED)}) then 'not valid JSON: a trailing comma, NaN or Infinity'",
     ]
     if exact:
         cases.append(rf"when bent and contains(json, '{numbers.MARK_IN_JSON}') then 'a text holds \u0001\u0002, which is reserved'")
