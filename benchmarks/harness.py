@@ -2,6 +2,7 @@
 starts with its parent's peak memory on its account (Linux), so this process stays small.
 """
 
+import itertools
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -59,9 +60,10 @@ class Benchmark:
 
 @dataclass(frozen=True)
 class Result:
-    """One run: wall seconds of the whole process, peak bytes of its process tree, and what its check found."""
+    """One run: wall and processor seconds of the whole process tree, its peak bytes, and what its check found."""
 
     seconds: float
+    cpu: float
     peak: int
     rows: int
     checksum: str
@@ -77,6 +79,10 @@ class Measured:
     @property
     def seconds(self) -> float:
         return statistics.median(result.seconds for result in self.results)
+
+    @property
+    def cpu(self) -> float:
+        return statistics.median(result.cpu for result in self.results)
 
     @property
     def peak(self) -> float:
@@ -108,11 +114,11 @@ def run(contestant: Contestant) -> Result:
         if contestant.setup:
             contestant.setup(folder)
         log = folder / ".log"
-        seconds, peak, code = _timed(contestant, folder, log)
-        if code:
-            raise Defect(f"{contestant.name}: exit code {code}:\n{log.read_text(errors='replace')[-2000:]}")
+        spent = _timed(contestant, folder, log)
+        if spent.code:
+            raise Defect(f"{contestant.name}: exit code {spent.code}:\n{log.read_text(errors='replace')[-2000:]}")
         answer = json.loads(python("benchmarks.check", *contestant.check, folder=folder))
-    return Result(seconds, peak, answer["rows"], answer["checksum"])
+    return Result(spent.seconds, spent.cpu, spent.peak, answer["rows"], answer["checksum"])
 
 
 def python(module: str, *arguments: str, folder: Path | None = None) -> str:
@@ -152,8 +158,18 @@ def _warm(path: Path) -> None:
 # --- one process ---------------------------------------------------------------------------------------------------------------------
 
 
-def _timed(contestant: Contestant, folder: Path, log: Path) -> tuple[float, int, int]:
-    """Return wall seconds, peak bytes and the exit code; nothing of the process is left running, however it ends."""
+@dataclass(frozen=True)
+class Spent:
+    """What a process and its descendants took, and how it ended."""
+
+    seconds: float
+    cpu: float
+    peak: int
+    code: int
+
+
+def _timed(contestant: Contestant, folder: Path, log: Path) -> Spent:
+    """Run a contestant's process; nothing of it is left running, however it ends."""
     with log.open("wb") as out:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -165,48 +181,64 @@ def _timed(contestant: Contestant, folder: Path, log: Path) -> tuple[float, int,
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
-            tree = watch.stop()
+            watch.stop()
             _end(process.pid)
     largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return seconds, max(tree, largest), process.returncode
+    cpu = usage.ru_utime + usage.ru_stime + watch.cpu_beside(process.pid)
+    return Spent(seconds, cpu, max(watch.peak, largest), process.returncode)
 
 
 def _end(session: int) -> None:
-    try:
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(session, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
 
 
 class Watch:
-    """Looks at the resident memory of all processes of a session, over and over, and keeps the highest sum (0 where there is no /proc)."""
+    """Looks at all processes of a session, over and over: the highest sum of their resident memory, and the processor time of each.
+
+    Sees nothing where there is no /proc. A process's own account at its end is exact; this one is for those that it leaves behind.
+    """
 
     def __init__(self, session: int) -> None:
-        self._session, self._peak, self._over = session, 0, threading.Event()
+        self.peak = 0
+        self._session, self._over = session, threading.Event()
+        self._ticks: dict[str, int] = {}
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
-    def stop(self) -> int:
+    def stop(self) -> None:
         self._over.set()
         self._thread.join()
-        return self._peak
+
+    def cpu_beside(self, pid: int) -> float:
+        """Return the processor seconds of the processes beside this one, as last seen."""
+        return sum(ticks for name, ticks in self._ticks.items() if name != str(pid)) / os.sysconf("SC_CLK_TCK")
 
     def _look(self) -> None:
-        while not self._over.wait(INTERVAL):
-            self._peak = max(self._peak, sum(map(_resident, _members(self._session))))
+        members: Sequence[str] = ()
+        for turn in itertools.count():
+            if self._over.wait(INTERVAL):
+                return
+            if turn % 10 == 0:
+                members = _members(self._session)
+            self.peak = max(self.peak, sum(map(_resident, members)))
+            self._ticks |= {pid: int(found[11]) + int(found[12]) for pid in members if (found := _stat(pid))}
 
 
 def _members(session: int) -> Sequence[str]:
     if not Path("/proc").is_dir():
         return []
-    return [entry.name for entry in os.scandir("/proc") if entry.name.isdigit() and _session(entry.name) == session]
+    return [
+        entry.name for entry in os.scandir("/proc") if entry.name.isdigit() and (found := _stat(entry.name)) and int(found[3]) == session
+    ]
 
 
-def _session(pid: str) -> int:
+def _stat(pid: str) -> list[str]:
+    """Return what /proc says of a process behind its name: state, parent, group, session, ..., [11] and [12] ticks; nothing if it is gone."""
     try:
-        return int(Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[3])
-    except (OSError, IndexError):
-        return -1
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _resident(pid: str) -> int:

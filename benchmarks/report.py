@@ -12,20 +12,22 @@ from benchmarks.harness import Benchmark, Measured
 from benchmarks.rivals import THREADS, spark_version
 
 Round = tuple[Benchmark, tuple[Measured, ...]]
-HEADER = ("contestant", "median seconds", "slowest", "ratio", "peak MB")
+HEADER = ("contestant", "median seconds", "fastest", "slowest", "ratio", "CPU seconds", "CPU ratio", "peak MB")
 
 
 def table(measured: Sequence[Measured]) -> list[tuple[str, ...]]:
     """Return a row a contestant: its figures, or why there are none. The ratio is to the first."""
-    base = measured[0].seconds if measured[0].results else 0.0
+    base = measured[0] if measured[0].results else None
     rows: list[tuple[str, ...]] = []
     for one in measured:
         if not one.results:
-            rows.append((one.contestant.name, one.contestant.missing, "", "", ""))
+            rows.append((one.contestant.name, one.contestant.missing, *[""] * (len(HEADER) - 2)))
             continue
-        slowest = max(result.seconds for result in one.results)
-        ratio = f"{one.seconds / base:.2f}" if base else ""
-        rows.append((one.contestant.name, f"{one.seconds:.2f}", f"{slowest:.2f}", ratio, f"{one.peak / 2**20:.0f}"))
+        seconds = [one.seconds, *(bound(result.seconds for result in one.results) for bound in (min, max))]
+        ratios = [f"{one.seconds / base.seconds:.2f}", f"{one.cpu / base.cpu:.2f}"] if base else ["", ""]
+        rows.append(
+            (one.contestant.name, *(f"{s:.2f}" for s in seconds), ratios[0], f"{one.cpu:.2f}", ratios[1], f"{one.peak / 2**20:.0f}")
+        )
     return rows
 
 
@@ -52,6 +54,7 @@ def document(rounds: Sequence[Round]) -> dict[str, Any]:
                     "missing": one.contestant.missing or None,
                     "seconds": [round(result.seconds, 4) for result in one.results],
                     "median_seconds": round(one.seconds, 4) if one.results else None,
+                    "cpu_seconds": [round(result.cpu, 4) for result in one.results],
                     "median_peak_bytes": int(one.peak) if one.results else None,
                     "rows": one.results[0].rows if one.results else None,
                 }
@@ -70,7 +73,7 @@ def page(rounds: Sequence[Round]) -> str:
         count = max(len(one.results) for one in measured)
         slow = any(one.contestant.slow and one.results for one in measured)
         parts.append(f"## {benchmark.title}\n\n{benchmark.note}\n")
-        parts.append("| " + " | ".join(HEADER) + " |\n|---|--:|--:|--:|--:|")
+        parts.append("| " + " | ".join(HEADER) + " |\n|---|" + "--:|" * (len(HEADER) - 1))
         parts += ["| " + " | ".join(row) + " |" for row in table(measured)]
         parts.append(f"\n{count} rounds in turns{'; at most two of PySpark' if slow else ''}.\n")
     parts.append("## The machine\n")
@@ -80,9 +83,9 @@ def page(rounds: Sequence[Round]) -> str:
 
 INTRODUCTION = """# Benchmarks
 
-Written by `python -m benchmarks --write`. Seconds are those of the whole process, from its start to its end, imports included; MB are the
-peak of its process tree. Contestants take turns, each in a new process and an empty folder, with the same number of threads; the ratio is of
-medians, to the first row. After each run the result is read back: the contestants of a table gave the same rows, or there would be no
+Written by `python -m benchmarks --write`. Seconds are those of the whole process, from its start to its end, imports included; CPU
+seconds are those of its process tree, on all cores, which say more than the clock where the machine is shared; MB are its peak. Contestants
+take turns, each in a new process and an empty folder, with the same number of threads; ratios are of medians, to the first row. After each run the result is read back: the contestants of a table gave the same rows, or there would be no
 table. The inputs were read once before, so all of them read from memory rather than from disk.
 
 ```

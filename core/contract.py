@@ -1,13 +1,16 @@
 """The declarations as typed, frozen values: what a dataset promises and what becomes of it. No I/O, no SQL text."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.types import canonical_type
 
 RESERVED = ("_source", "_source_time", "_row", "_rescued")
+GLOB = "*?["
 CRON = re.compile(r"cron\((.+)\)")
 
 
@@ -18,7 +21,13 @@ def _folder(path: str) -> str:
 
 
 def _pattern(path: str) -> str:
-    return path if any(mark in path for mark in "*?[") else _folder(path)
+    if not any(mark in path for mark in GLOB):
+        return _folder(path)
+    folder = re.split(r"[*?\[]", path, maxsplit=1)[0].rpartition("/")[0]
+    if not folder or ".." in path.split("/"):
+        raise ValueError("a pattern in a folder of its own, such as raw/orders/*.csv: it must not match what was archived")
+    _folder(folder)
+    return path
 
 
 def _schedule(trigger: str) -> str:
@@ -26,6 +35,10 @@ def _schedule(trigger: str) -> str:
     if trigger in named:
         return trigger
     if (found := CRON.fullmatch(trigger)) and len(found[1].split()) == 5:
+        try:
+            CronSim(found[1], datetime(2000, 1, 1))
+        except CronSimError as error:
+            raise ValueError(f"{trigger}: {str(error).lower()}") from error
         return trigger
     raise ValueError(
         "one of hourly, daily, cron(minute hour day month weekday) in UTC, or (datasets) arrival, (transforms) all_inputs, any_input"

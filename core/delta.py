@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -56,7 +57,7 @@ class Snapshot:
 
     def __init__(self, table: DeltaTable) -> None:
         self._table = table
-        self.uri: str = table.table_uri.rstrip("/").removeprefix("file://")
+        self.uri: str = _location(table.table_uri)
         self.version: int = table.version()
 
     @cached_property
@@ -121,7 +122,7 @@ class Snapshot:
 def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:
     """Open the newest version; None where there is no table yet."""
     try:
-        return Snapshot(DeltaTable(uri, storage_options=dict(options)))
+        return Snapshot(DeltaTable(_address(uri), storage_options=dict(options)))
     except TableNotFoundError:
         return None
     except OSError as error:
@@ -136,8 +137,16 @@ def ensure(uri: str, schema: pa.Schema, *, partition_by: tuple[str, ...], option
     """
     found = open_table(uri, options)
     if found is None:
+        _create(uri, schema, partition_by, options, description)
+        found = open_table(uri, options)
+        assert found is not None, "a table that was just created can be opened"
+    return _evolve(found, schema, partition_by, options)
+
+
+def _create(uri: str, schema: pa.Schema, partition_by: tuple[str, ...], options: Mapping[str, str], description: str) -> None:
+    try:
         DeltaTable.create(
-            uri,
+            _address(uri),
             Schema.from_arrow(schema),
             mode="ignore",
             partition_by=list(partition_by),
@@ -145,9 +154,10 @@ def ensure(uri: str, schema: pa.Schema, *, partition_by: tuple[str, ...], option
             configuration=CONFIGURATION,
             storage_options=dict(options),
         )
-        found = open_table(uri, options)
-        assert found is not None, "a table that was just created can be opened"
-    return _evolve(found, schema, partition_by, options)
+    except DeltaError as error:  # a rival's table is no error, `ignore` sees to it
+        raise Terminal(f"table {uri}", expected="it to be created", found=_first_line(error), remedy="Mend its declaration.") from error
+    except OSError as error:
+        raise Transient(f"table {uri}", found=_first_line(error), remedy="Try again.") from error
 
 
 CONFIGURATION: Final = {
@@ -238,6 +248,17 @@ def changed_partitions(old: Snapshot, new: Snapshot) -> Iterable[Mapping[str, st
     before, after = ({file.path: file.partition for file in snapshot.files} for snapshot in (old, new))
     different = [(before.get(path) or after.get(path) or {}) for path in before.keys() ^ after.keys()]
     return {json.dumps(partition, sort_keys=True): partition for partition in different}.values()
+
+
+def _address(uri: str) -> str:
+    """Return a table's address as delta-rs takes it: it reads a bare path as if it were percent-encoded."""
+    return uri if "://" in uri else Path(uri).as_uri()
+
+
+def _location(address: str) -> str:
+    """Return the path or s3:// prefix of an address."""
+    address = address.rstrip("/")
+    return unquote(address.removeprefix("file://")) if address.startswith("file://") else address
 
 
 def _partition_text(value: Any) -> str | None:

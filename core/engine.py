@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import uuid4
 
 import duckdb
@@ -68,7 +69,7 @@ def _data_file(snapshot: Snapshot, written: tuple[Any, ...]) -> DataFile:
     filename, rows, size, _, statistics, keys = written
     partition = dict(keys or {})
     for name, value in partition.items():
-        if value in IMPOSSIBLE_PARTITIONS:
+        if value is not None and value.lower() in IMPOSSIBLE_PARTITIONS:
             raise Terminal(
                 f"table {snapshot.uri}", expected=f"a value of partition column {name}", found=f"the text {value!r}", remedy="Map it first."
             )
@@ -130,7 +131,8 @@ def _instant(text: str) -> str | None:
 def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, file_column: str | None = None) -> str:
     """Return a query over a snapshot, or over some of its files; `file_column` adds each row's file (its path below the table)."""
     wanted = snapshot.files if files is None else tuple(files)
-    columns = [identifier(name) for name in snapshot.schema.names]
+    hive = {name: quote(name, safe="") for name in snapshot.partition_by}  # DuckDB percent-encodes a column's name in a path, as it does values
+    columns = [f"{identifier(hive[n])} as {identifier(n)}" if hive.get(n, n) != n else identifier(n) for n in snapshot.schema.names]
     if not wanted:
         empty = [f"null::{_duck_type(field.type)} as {identifier(field.name)}" for field in snapshot.schema]
         extra = [f"null::varchar as {file_column}"] if file_column else []
@@ -139,7 +141,7 @@ def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, fil
         columns.append(f"substr(filename, {len(snapshot.uri) + 2}) as {file_column}")
     options = ["union_by_name = true"] if len(wanted) > 1 and _evolved(snapshot) else []
     if snapshot.partition_by:
-        types = ", ".join(f"{identifier(name)}: {literal(_duck_type(snapshot.schema.field(name).type))}" for name in snapshot.partition_by)
+        types = ", ".join(f"{identifier(hive[name])}: {literal(_duck_type(snapshot.schema.field(name).type))}" for name in hive)
         options += ["hive_partitioning = true", f"hive_types = {{{types}}}"]
     else:
         options += ["hive_partitioning = false"]
@@ -189,12 +191,23 @@ STORED_AS: Final = {
 UNSTORABLE: Final = ("TIME", "TIMETZ", "TIME WITH TIME ZONE", "INTERVAL", "BIT", "UHUGEINT", "BIGNUM", "VARINT")
 
 
+def _stored(kind: Any, column: str) -> str:
+    """Return the type that a table holds instead of one of DuckDB's, also inside a list or struct."""
+    if kind.id in ("list", "array"):
+        return f"{_stored(kind.children[0][1], column)}[]"
+    if kind.id == "struct":
+        return f"STRUCT({', '.join(f'{identifier(name)} {_stored(inner, column)}' for name, inner in kind.children)})"
+    if kind.id in ("map", "union") or str(kind) in UNSTORABLE:
+        found = str(kind)
+        raise Terminal(f"column {column}", expected="a type that a table can hold", found=found, remedy="Cast it, for example to varchar.")
+    return "varchar" if kind.id == "enum" else STORED_AS.get(str(kind), str(kind))
+
+
 def storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """Wrap a query so that every column has a type that a Delta table can hold; Terminal for one that has no equal."""
+    result = connection.execute(f"select * from ({query}) limit 0")
     columns = []
-    for name, kind, *_ in connection.execute(f"describe {query}").fetchall():
-        if kind in UNSTORABLE:
-            raise Terminal(f"column {name}", expected="a type that a table can hold", found=kind, remedy="Cast it, for example to varchar.")
-        stored = "varchar" if kind.startswith("ENUM") else STORED_AS.get(kind)
-        columns.append(f"cast({identifier(name)} as {stored}) as {identifier(name)}" if stored else identifier(name))
+    for name, kind in zip((column[0] for column in result.description), connection.sql(query).types, strict=True):
+        stored = _stored(kind, name)
+        columns.append(f"cast({identifier(name)} as {stored}) as {identifier(name)}" if stored != str(kind) else identifier(name))
     return f"select {', '.join(columns)} from (\n{query}\n)"

@@ -20,7 +20,6 @@ from core.quoting import identifiers, literal
 from core.sql import PROVENANCE
 
 WRITERS: Final = {"csv": "format csv, header true", "parquet": "format parquet, compression zstd"}
-STATE: Final = "_exported.json"
 
 Partition = Mapping[str, str | None]
 
@@ -43,17 +42,19 @@ def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported |
     """Write the partitions that changed, and look again: whoever writes an older version last must notice that there is a newer one."""
     written, done = 0, None
     while (snapshot := lake.table(declaration)) is not None:
-        last = _last_version(lake, export)
+        state = f"{export.path}_{declaration.name}.{export.format}.json"
+        last = _last_version(lake, state)
         if last == snapshot.version:
             break
         written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, last))
-        lake.store.put(export.path + STATE, json.dumps({"version": snapshot.version}).encode())
+        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())
         done = Exported(export.path, snapshot.version, written)
     return done
 
 
-def _last_version(lake: Lake, export: Export) -> int | None:
-    state = lake.store.get(export.path + STATE)
+def _last_version(lake: Lake, key: str) -> int | None:
+    """Return the version that was exported last; each export has a state of its own, also beside another in one folder."""
+    state = lake.store.get(key)
     return int(json.loads(state)["version"]) if state else None
 
 

@@ -124,6 +124,13 @@ class Lake:
     def quarantine(self, dataset: Dataset) -> Snapshot | None:
         return delta.open_table(self.quarantine_uri(dataset), self.settings.aws)
 
+    def named_table(self, name: str) -> Snapshot | None:
+        """Open a table as SQL names it (`orders`, `quarantine.orders`); None before its first load, Terminal for a name not declared."""
+        if not name.startswith("quarantine."):
+            return self.table(self.project.named(name))
+        declaration = self.project.named(name.removeprefix("quarantine."))
+        return self.quarantine(declaration) if isinstance(declaration, Dataset) else None
+
     def quarantine_uri(self, dataset: Dataset) -> str:
         return self.uri(f"quarantine/{dataset.name}")
 
@@ -142,14 +149,10 @@ class Lake:
 
     def mount(self, connection: duckdb.DuckDBPyConnection, name: str) -> Snapshot | None:
         """Make a table visible to SQL by its name (`orders`, `quarantine.orders`), as of now; Terminal before its first load."""
-        if name.startswith("quarantine."):
-            declaration = self.project.named(name.removeprefix("quarantine."))
-            snapshot = self.quarantine(declaration) if isinstance(declaration, Dataset) else None
-            view = f"quarantine.{identifier(declaration.name)}"
-        else:
-            declaration = self.project.named(name)
-            snapshot, view = self.table(declaration), identifier(name)
+        snapshot = self.named_table(name)
         if snapshot is not None:
+            schema, _, table = name.rpartition(".")
+            view = f"{schema}.{identifier(table)}" if schema else identifier(table)
             connection.execute(f"create or replace view {view} as {engine.relation(snapshot)}")
         return snapshot
 

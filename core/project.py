@@ -31,7 +31,7 @@ class Project:
     @cached_property
     def order(self) -> tuple[Declaration, ...]:
         """Every declaration after all that it reads."""
-        graph = {name: set(self.reads(name)) for name in self.declarations}
+        graph = {name: {read.removeprefix("quarantine.") for read in self.reads(name)} for name in self.declarations}
         return tuple(self.declarations[name] for name in TopologicalSorter(graph).static_order())
 
     def reads(self, name: str) -> tuple[str, ...]:
@@ -129,6 +129,8 @@ def _read(path: Path, folder: Path) -> tuple[Declaration | None, list[Problem]]:
     kind = next((word for word in ("dataset", "transform") if isinstance(data, dict) and word in data), None)
     if kind is None:
         return None, [Problem(name, 1, "", "it declares neither a `dataset:` nor a `transform:`")]
+    if twice := list(_stands_twice(node, name)):
+        return None, twice
     lines = dict(_lines(node))
     try:
         if kind == "dataset":
@@ -172,6 +174,7 @@ def _between(found: list[tuple[str, Declaration]]) -> Iterator[Problem]:
     yield from _twice([(file, declaration.name, "the name") for file, declaration in found])
     yield from _twice([(file, declaration.target.path, "the target path") for file, declaration in found])
     yield from _overlaps([(file, d) for file, d in found if isinstance(d, Dataset)])
+    yield from _written_to(found)
     project = Project({d.name: d for _, d in found if isinstance(d, Dataset)}, {d.name: d for _, d in found if isinstance(d, Transform)})
     unknown = list(_unknown(found, project))
     yield from unknown
@@ -194,6 +197,27 @@ def _overlaps(datasets: list[tuple[str, Dataset]]) -> Iterator[Problem]:
             inside = dataset.source.prefix.startswith(other.source.path) or other.source.prefix.startswith(dataset.source.path)
             if (folders and inside) or dataset.source.path == other.source.path:
                 yield Problem(file, 0, "source.path", f"{dataset.source.path} overlaps {other.source.path} of {other_file}")
+
+
+OURS = {"archived/": "what was loaded", "rejected/": "what was rejected", "quarantine/": "quarantined rows"}
+
+
+def _written_to(found: list[tuple[str, Declaration]]) -> Iterator[Problem]:
+    """Find sources that would read what the lake itself writes, and tables or exports that lie inside a table."""
+    tables = {d.target.path: f"the table {d.name}" for _, d in found} | OURS
+    copies = {export.path: f"an export of {d.name}" for _, d in found for export in d.exports}
+    for file, declaration in found:
+        if isinstance(declaration, Dataset):
+            source = declaration.source.prefix
+            for path, what in {**copies, **tables}.items():
+                if source.startswith(path) or path.startswith(source):
+                    yield Problem(file, 0, "source.path", f"{declaration.source.path} overlaps {path}, where {what} is written")
+        own = [("target.path", declaration.target.path), *((f"exports.{n}.path", e.path) for n, e in enumerate(declaration.exports))]
+        for where, path in own:
+            for other, what in tables.items():
+                same = path == other and where == "target.path" and other not in OURS
+                if path.startswith(other) and not same:
+                    yield Problem(file, 0, where, f"{path} lies inside {other}, where {what} is written")
 
 
 def _unknown(found: list[tuple[str, Declaration]], project: Project) -> Iterator[Problem]:
@@ -253,6 +277,21 @@ def _lines(node: Any, path: str = "") -> Iterator[tuple[str, int]]:
     elif isinstance(node, yaml.SequenceNode):
         for n, value in enumerate(node.value):
             yield from _lines(value, f"{path}.{n}" if path else str(n))
+
+
+def _stands_twice(node: Any, file: str, path: str = "") -> Iterator[Problem]:
+    """Find words that stand twice in one mapping: YAML forbids it, PyYAML takes the last."""
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            inner = f"{path}.{key.value}" if path else str(key.value)
+            if str(key.value) in seen:
+                yield Problem(file, key.start_mark.line + 1, inner, f"{key.value} stands there twice")
+            seen.add(str(key.value))
+            yield from _stands_twice(value, file, inner)
+    elif isinstance(node, yaml.SequenceNode):
+        for n, value in enumerate(node.value):
+            yield from _stands_twice(value, file, f"{path}.{n}" if path else str(n))
 
 
 def json_schema() -> dict[str, Any]:

@@ -68,15 +68,15 @@ def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *
     Raises duckdb.Error as the reader does; the caller finds out whose fault it is.
     """
     relation = readers.relation(connection, batch.dataset, batch.files, careful=careful)
-    connection.execute(f"create or replace temp table conformed as\n{conform(batch.dataset, relation)}")
+    connection.execute(f"create or replace temp table _conformed as\n{conform(batch.dataset, relation)}")
     _check_elsewhere(connection, batch.dataset, mount)
     _objects(connection, batch)
     connection.execute(
         "create or replace temp view judged as\n"
-        "select conformed.* exclude (_reasons, _failed, _warned),\n"
-        "       _source, _source_time, coalesce(_ordinal, conformed.rowid - _first + 1) as _row,\n"
+        "select _conformed.* exclude (_reasons, _failed, _warned),\n"
+        "       _source, _source_time, coalesce(_ordinal, _conformed.rowid - _first + 1) as _row,\n"
         f"       {', '.join(f'{_both(verdict)} as {verdict}' for verdict in VERDICTS.values())}\n"
-        "from conformed join objects using (_file) left join elsewhere on conformed.rowid = elsewhere._at"
+        "from _conformed join objects using (_file) left join _elsewhere on _conformed.rowid = _elsewhere._at"
     )
     columns = identifiers(table_columns(batch.dataset))
     connection.execute(f"create or replace temp view accepted as select {columns} from judged where _reasons is null")
@@ -84,7 +84,7 @@ def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *
 
 
 def _both(verdict: str) -> str:
-    return f"if(elsewhere.{verdict} is null, conformed.{verdict}, list_concat(conformed.{verdict}, elsewhere.{verdict}))"
+    return f"if(_elsewhere.{verdict} is null, _conformed.{verdict}, list_concat(_conformed.{verdict}, _elsewhere.{verdict}))"
 
 
 def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -100,7 +100,7 @@ def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     connection.register("named", arrow)
     connection.execute(
         "create or replace temp table objects as\n"
-        "select named.*, _first from named left join (select _file, min(rowid) as _first from conformed group by _file) using (_file)"
+        "select named.*, _first from named left join (select _file, min(rowid) as _first from _conformed group by _file) using (_file)"
     )
     connection.unregister("named")
 
@@ -113,7 +113,7 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
 
     Not inside the conform statement, because a join loses the rows' order; not by an update, because DuckDB moves the rows that it updates.
     """
-    connection.execute("create or replace temp table elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
+    connection.execute("create or replace temp table _elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
     said = []
     for check in filter(looks_elsewhere, dataset.checks):
         for table in tables_in(f"select ({check.sql})"):
@@ -124,11 +124,11 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
         name = f"check {check.name}" if check.action == "quarantine" else check.name
         said.append(
             f"select rowid as _at, {literal(VERDICTS[check.action])} as verdict, {literal(name)} as name\n"
-            f"from conformed where _problem is null and ({check.sql}) is false"
+            f"from _conformed where _problem is null and ({check.sql}) is false"
         )
     if said:
         lists = ", ".join(f"list(name) filter (where verdict = {literal(verdict)})" for verdict in VERDICTS.values())
-        connection.execute(f"insert into elsewhere select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at")
+        connection.execute(f"insert into _elsewhere select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at")
 
 
 def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -144,7 +144,7 @@ def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
 
 def drop_files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:
     """Take whole files out of the batch again; the others keep their rows' places."""
-    connection.execute(f"delete from conformed where _file in ({', '.join(map(str, numbers))})")
+    connection.execute(f"delete from _conformed where _file in ({', '.join(map(str, numbers))})")
 
 
 def tallies(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Tally]:

@@ -90,13 +90,25 @@ def _mount(lake: Lake, connection: duckdb.DuckDBPyConnection, name: str) -> None
 
 def _answer(connection: duckdb.DuckDBPyConnection, sql: str, limit: int | None) -> Answer:
     columns, types = _shape(connection, sql)
-    reader = connection.execute(_readable(sql, types)).to_arrow_reader(10_000)
+    try:
+        try:
+            rows = _rows(connection, sql, types, AS_TEXT, limit)
+        except (ValueError, OverflowError):  # infinity, or a year that Python does not have
+            rows = _rows(connection, sql, types, (*AS_TEXT, "DATE", "TIMESTAMP"), limit)
+    finally:
+        connection.interrupt()  # a stream that is not read to its end computes on, and closing would wait for it
+    return Answer(columns, types, tuple(rows[:limit]), cut=limit is not None and len(rows) > limit)
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, sql: str, types: tuple[str, ...], as_text: tuple[str, ...], limit: int | None
+) -> list[tuple[Any, ...]]:
     rows: list[tuple[Any, ...]] = []
-    for batch in reader:
+    for batch in connection.execute(_readable(sql, types, as_text)).to_arrow_reader(10_000):
         rows += zip(*(_values(column, kind) for column, kind in zip(batch.columns, types, strict=True)), strict=True)
         if limit is not None and len(rows) > limit:
             break
-    return Answer(columns, types, tuple(rows[:limit]), cut=limit is not None and len(rows) > limit)
+    return rows
 
 
 def _shape(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -118,23 +130,21 @@ def _numbered(name: str, taken: list[str]) -> Iterator[str]:
     yield from (f"{name}_{n}" for n in range(1, len(taken) + 1) if f"{name}_{n}" not in taken)
 
 
-def _readable(sql: str, types: tuple[str, ...]) -> str:
-    """Have DuckDB write as text what Python cannot hold."""
-    if not any(kind in AS_TEXT for kind in types):
+def _readable(sql: str, types: tuple[str, ...], as_text: tuple[str, ...]) -> str:
+    """Have DuckDB write as text what Python cannot hold; a nested value as a whole."""
+    awkward = [any(word in kind for word in as_text) for kind in types]
+    if not any(awkward):
         return sql
     names = [f"c{n}" for n in range(len(types))]
-    columns = [f"cast({name} as varchar)" if kind in AS_TEXT else name for name, kind in zip(names, types, strict=True)]
+    columns = [f"cast({name} as varchar)" if text else name for name, text in zip(names, awkward, strict=True)]
     return f"select {', '.join(columns)} from (\n{sql.strip().rstrip(';')}\n) as answer({', '.join(names)})"
 
 
 def _values(column: Any, kind: str) -> list[Any]:
-    try:
-        values = column.to_pylist()
-    except (ValueError, OverflowError):  # infinity, or a year that Python does not have
-        values = column.cast("string").to_pylist()
+    values: list[Any] = column.to_pylist()
     if kind in ("HUGEINT", "UHUGEINT"):  # Arrow has no such integer, DuckDB hands over a decimal
         return [None if value is None else int(value) for value in values]
-    return list(values)
+    return values
 
 
 def json_value(value: Any) -> Any:

@@ -128,6 +128,9 @@ def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[str]]:
         for ref in lake.raw.list(prefix):
             if not is_data(ref):
                 continue
+            if not _is_utf8(ref.key):  # no table, log or report could name it
+                unknown.append(ref.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+                continue
             dataset = lake.project.match(ref.key)
             if dataset:
                 found.setdefault(dataset.name, []).append(ref)
@@ -139,6 +142,14 @@ def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[str]]:
 def is_data(ref: ObjectRef) -> bool:
     """Whether a key is an object at all: not a folder's marker, not a hidden file such as .DS_Store."""
     return not ref.key.endswith("/") and not ref.key.rsplit("/", 1)[-1].startswith(".")
+
+
+def _is_utf8(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def roots(lake: Lake) -> list[str]:

@@ -5,11 +5,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Final, Literal
 
 from core.contract import Dataset
 from core.lake import Lake
 from core.storage import ObjectRef
+
+LONGEST_NAME: Final = 255 - len(".report.json")
+"""Bytes that a file's name may have on every file system, beside its report."""
 
 Fate = Literal["loaded", "already loaded", "rejected", "gone", "refused"]
 
@@ -46,4 +49,8 @@ def place(dataset: Dataset, ref: ObjectRef) -> str:
     below = PurePosixPath(dataset.name, ref.key.removeprefix(dataset.source.prefix))
     tag = hashlib.sha256(ref.source.encode()).hexdigest()[:8]
     suffixes = "".join(below.suffixes[-2:] if below.suffix == ".gz" else below.suffixes[-1:])
-    return f"{str(below).removesuffix(suffixes)}.{tag}{suffixes}"
+    stem = str(below).removesuffix(suffixes)
+    folder, slash, name = stem.rpartition("/")
+    room = LONGEST_NAME - len(f".{tag}{suffixes}".encode())
+    name = name.encode()[: max(room, 0)].decode("utf-8", "ignore")  # the tag keeps it apart from others
+    return f"{folder}{slash}{name}.{tag}{suffixes[-60:]}"

@@ -9,8 +9,8 @@ from core.contract import Check, Dataset
 from core.quoting import identifier, identifiers, literal
 from core.types import declared_type, stored_type
 
-IMPOSSIBLE_PARTITIONS: Final = ("", "__HIVE_DEFAULT_PARTITION__")
-"""Texts that a partition's folder cannot tell from NULL (Delta reads a partition value '' back as NULL)."""
+IMPOSSIBLE_PARTITIONS: Final = ("", "__hive_default_partition__", "null")
+"""Texts, in whatever case, that read as NULL where they are a partition's value: '' to delta-rs, the others to DuckDB."""
 
 # --- conform ------------------------------------------------------------------------------------------------------------------------
 
@@ -48,7 +48,7 @@ def row_checks(dataset: Dataset, action: str) -> tuple[Check, ...]:
 
 def looks_elsewhere(check: Check) -> bool:
     """Whether a check reads another table: those run after the rows have their order, a join would lose it."""
-    return re.search(r"\bselect\b", check.sql, re.IGNORECASE) is not None
+    return re.search(r"\bselect\b|\(\s*from\b", check.sql, re.IGNORECASE) is not None
 
 
 def _reader_reasons() -> list[tuple[str, str]]:
@@ -71,7 +71,7 @@ def _column_reasons(dataset: Dataset) -> list[tuple[str, str]]:
             found.append((f"_problem is null and {absent} is null", literal(f"{column.name}: required")))
         if column.name in dataset.target.partition_by and column.type == "varchar":
             options = ", ".join(literal(value) for value in IMPOSSIBLE_PARTITIONS)
-            found.append((f"{name} in ({options})", literal(f"{column.name}: a partition's value cannot be this text")))
+            found.append((f"lower({name}) in ({options})", literal(f"{column.name}: a partition's value cannot be this text")))
     return found
 
 

@@ -81,7 +81,10 @@ class Folder:
         for directory, _, names in sorted(os.walk(folder)):
             for name in sorted(names):
                 path = Path(directory, name)
-                status = path.stat()
+                try:
+                    status = path.stat()
+                except FileNotFoundError:  # gone since, or a link to nowhere
+                    continue
                 yield ObjectRef(path.relative_to(self.root).as_posix(), None, status.st_size, _instant(status.st_mtime))
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:

@@ -46,8 +46,10 @@ def is_due(when: str, ready: Readiness, now: datetime) -> bool:
     """Decide whether a transform should run. Pure.
 
     Every input must have been loaded once. Then `all_inputs` waits until each has a version that was not consumed yet, the others until one
-    has; a schedule also waits for its next tick since the last run.
+    has; a schedule also waits for its next tick since the last run. One that reads nothing (a calendar) runs once, or at each tick.
     """
+    if not ready.now:
+        return ready.ran is None or (when not in ("all_inputs", "any_input") and next_tick(when, ready.ran) <= now)
     if not all(ready.now.values()):
         return False
     advanced = [(version or 0) > ready.consumed.get(name, 0) for name, version in ready.now.items()]
@@ -67,7 +69,7 @@ def next_tick(when: str, after: datetime) -> datetime:
 def readiness(lake: Lake, transform: Transform) -> Readiness:
     """Look up the versions that decide whether a transform is due."""
     table = lake.table(transform)
-    tables = {name: lake.table(lake.project.named(name)) for name in transform.inputs}
+    tables = {name: lake.named_table(name) for name in transform.inputs}
     consumed = {name: (table.identity(_input(name)) if table else None) or 0 for name in transform.inputs}
     ran = table.identity(RAN) if table else None
     versions = {name: snapshot.version if snapshot else None for name, snapshot in tables.items()}

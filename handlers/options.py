@@ -49,7 +49,7 @@ class Asked:
     def place(self, lake: "Lake") -> "Place":
         from handlers.render import Place
 
-        return Place(lake.settings.raw, self.flags)
+        return Place(lake.settings.lake, lake.settings.raw, self.flags)
 
 
 @contextmanager

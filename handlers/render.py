@@ -31,13 +31,16 @@ def console(*, stderr: bool = False) -> Console:
 
 
 class Place:
-    """Where the lake is, as a person would type it, and the commands that go on from here."""
+    """Where the lake and its raw objects are, as a person would type it, and the commands that go on from here."""
 
-    def __init__(self, root: str, flags: Sequence[str]) -> None:
-        self.root, self._flags = _short(root), [part for part in flags if part]
+    def __init__(self, lake: str, raw: str, flags: Sequence[str]) -> None:
+        self.lake, self.raw, self._flags = _short(lake), _short(raw), list(flags)
 
     def path(self, key: str) -> str:
-        return f"{self.root}/{key}"
+        return f"{self.lake}/{key}"
+
+    def raw_path(self, key: str) -> str:
+        return f"{self.raw}/{key}"
 
     def command(self, *words: str) -> str:
         """Return a command with the options that this one was given; a word that starts with `"` is taken as it stands."""

@@ -14,7 +14,7 @@ MANY = 10
 
 def show_summary(to: Console, summary: Summary, place: Place) -> None:
     if summary.idle:
-        to.print(f"Nothing to do: {place.root} is up to date. `{place.command('status')}` shows how every table stands.")
+        to.print(f"Nothing to do: {place.lake} is up to date. `{place.command('status')}` shows how every table stands.")
         return
     _show_loads(to, [load for load in summary.loads if load.did_something])
     _show_transforms(to, summary)
@@ -99,7 +99,7 @@ def _show_rejected(to: Console, rejected: Sequence[SetAside], place: Place) -> N
     heading(to, "Rejected files", "bold yellow")
     for found in rejected[:MANY]:
         to.print(f"{found.object}\n  {found.why}", soft_wrap=True)
-        to.print(f"  now in {place.path(found.at)}", style="dim", soft_wrap=True)
+        to.print(f"  now in {place.raw_path(found.at)}", style="dim", soft_wrap=True)
     if len(rejected) > MANY:
         to.print(f"and {plural(len(rejected) - MANY, 'more file')}: {', '.join(_by_reason(rejected[MANY:]))}")
     to.print("Beside each lies its report (.report.json). Mend a file and put it into raw again, or mend its contract.")
@@ -114,7 +114,7 @@ def _show_unknown(to: Console, unknown: Sequence[str], place: Place) -> None:
     if unknown:
         heading(to, "Unknown objects: no dataset declares them, they stay where they are", "bold yellow")
         for key in unknown[:MANY]:
-            to.print(place.path(key), soft_wrap=True)
+            to.print(place.raw_path(key), soft_wrap=True)
         if len(unknown) > MANY:
             to.print(f"and {len(unknown) - MANY:,} more")
 
@@ -136,5 +136,5 @@ def _show_total(to: Console, summary: Summary, place: Place) -> None:
     parts += [f"{plural(len(summary.transforms), 'transform')} run"] if summary.transforms else []
     parts += [f"{len(summary.undone)} not done"] if summary.undone else []
     to.print()
-    to.print(f"{', '.join(parts) or 'Done'} in {duration(summary.seconds)}. The lake is {place.root}", style="bold", soft_wrap=True)
+    to.print(f"{', '.join(parts) or 'Done'} in {duration(summary.seconds)}. The lake is {place.lake}", style="bold", soft_wrap=True)
     to.print(f"`{place.command('status')}` shows how every table stands.", style="dim", soft_wrap=True)

@@ -129,7 +129,7 @@ def show_samples(to: Console, made: Sequence[Sample], place: Place) -> None:
     for found in made:
         table.add_row(found.key, f"{found.rows:,}" if found.rows else "-", size(found.bytes))
     to.print(table)
-    to.print(f"{plural(len(made), 'object')} in {place.root}. To load them: {place.command('run')}", soft_wrap=True)
+    to.print(f"{plural(len(made), 'object')} in {place.raw}. To load them: {place.command('run')}", soft_wrap=True)
 
 
 def show_project(to: Console, project: Project) -> None:

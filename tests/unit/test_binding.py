@@ -74,12 +74,12 @@ def test_the_projects_own_pipelines_bind(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_column_in_a_check_is_found_with_a_suggestion(shop: World) -> None:
-    assert changed(shop, "amount > 0", "amuont > 0") == ["shop/sales.yaml:12: checks.0.sql: no column amuont; did you mean amount?"]
+    assert changed(shop, "amount > 0", "amuont > 0") == ["shop/sales.yaml:13: checks.0.sql: no column amuont; did you mean amount?"]
 
 
 def test_a_misspelt_column_in_a_computed_column_is_found(shop: World) -> None:
     assert changed(shop, "cast(sold as date)", "cast(sodl as date)") == [
-        "shop/sales.yaml:8: columns.4.sql: no column sodl; did you mean sold?"
+        "shop/sales.yaml:9: columns.4.sql: no column sodl; did you mean sold?"
     ]
 
 
@@ -90,7 +90,7 @@ def test_a_misspelt_function_is_found_with_duckdbs_suggestion(shop: World) -> No
 
 def test_a_check_that_is_no_condition_is_found(shop: World) -> None:
     assert changed(shop, "amount > 0", "amount") == [
-        "shop/sales.yaml:12: checks.0.sql: a check is true or false, and this is a DECIMAL(12,2)"
+        "shop/sales.yaml:13: checks.0.sql: a check is true or false, and this is a DECIMAL(12,2)"
     ]
 
 
@@ -115,18 +115,19 @@ def test_a_partition_of_a_type_that_cannot_be_one_is_found(shop: World) -> None:
 
 
 def test_a_check_over_another_table_binds_to_that_tables_columns(shop: World) -> None:
-    shop.declare("dataset: shops\nsource: {path: raw/shops/, format: csv}\ncolumns: [{name: no, type: bigint}]\ntarget: {path: shops/}\n")
-    assert changed(shop, "amount > 0", "id in (select no from shops)") == []
-    assert changed(shop, "select no from", "select number from") == [
-        "shop/sales.yaml:12: checks.0.sql: no column number; did you mean no?"
-    ] or found(shop)[0].startswith("shop/sales.yaml:12: checks.0.sql: no column number")
+    shop.declare(
+        "dataset: shops\nsource: {path: raw/shops/, format: csv}\ncolumns: [{name: number, type: bigint}]\ntarget: {path: shops/}\n"
+    )
+    assert changed(shop, "amount > 0", "id in (select number from shops)") == []
+    (problem,) = changed(shop, "select number from", "select nubmer from")
+    assert problem.startswith("shop/sales.yaml:13: checks.0.sql: no column nubmer; did you mean number?")
 
 
 def test_every_problem_of_every_file_is_told_at_once(shop: World) -> None:
     shop.declare(REPORT, report="select dya from sales")
-    shop.declare("dataset: shops\nsource: {path: raw/shops/, format: cvs}\ncolumns: [{name: no}]\ntarget: {path: shops/}\n")
+    shop.declare("dataset: shops\nsource: {path: raw/shops/, format: cvs}\ncolumns: [{name: number}]\ntarget: {path: shops/}\n")
     said = changed(shop, "amount > 0", "amuont > 0")
-    assert [line.split(":")[0] for line in said] == ["shop/report.sql", "shop/sales.yaml", "shop/shops.yaml"]
+    assert list(dict.fromkeys(line.split(":")[0] for line in said)) == ["shop/report.sql", "shop/sales.yaml", "shop/shops.yaml"]
 
 
 def test_what_reads_a_transform_that_does_not_bind_is_not_blamed(shop: World) -> None:
@@ -147,7 +148,7 @@ def test_a_transform_over_a_transform_and_a_quarantine_binds(shop: World) -> Non
 
 def test_a_result_with_one_name_twice_is_found(shop: World) -> None:
     (problem,) = reported(shop, "select a.day, b.id, b.ID from sales a, sales b")
-    assert "shop/report.sql: the result has ID, id twice" in problem
+    assert "shop/report.sql: the result has id twice" in problem
 
 
 def test_a_result_of_a_type_that_no_table_holds_is_found(shop: World) -> None:

@@ -62,11 +62,12 @@ def test_only_as_many_rows_as_asked_for_are_given_and_the_rest_is_owned_up_to(lo
     [
         ("1.10::decimal(12,2)", Decimal("1.10")),
         ("12345678901234567890.123456789::decimal(38,9)", Decimal("12345678901234567890.123456789")),
-        ("170141183460469231731687303715884105727::hugeint % 10**20", 31687303715884105727 % 10**20),
+        ("170141183460469231731687303715884105727", 2**127 - 1),
         ("sum(3::bigint)", 3),
         ("timestamptz '2026-11-01 10:00:00.123456Z'", datetime(2026, 11, 1, 10, 0, 0, 123456, tzinfo=UTC)),
         ("timestamptz 'infinity'", "infinity"),
         ("timestamp_ns '2026-11-01 10:00:00.123456789'", "2026-11-01 10:00:00.123456789"),
+        ("[timestamp '-infinity', timestamp '2026-11-01 10:00:00']", "[-infinity, '2026-11-01 10:00:00']"),
         ("date '2026-11-01'", date(2026, 11, 1)),
         ("interval '1 day'", "1 day"),
         ("'101'::bit", "101"),
@@ -77,8 +78,6 @@ def test_only_as_many_rows_as_asked_for_are_given_and_the_rest_is_owned_up_to(lo
     ],
 )
 def test_a_value_comes_back_as_it_is(loaded: World, expression: str, expected: Any) -> None:
-    if "hugeint" in expression:
-        expression, expected = "170141183460469231731687303715884105727", 170141183460469231731687303715884105727
     assert only(loaded, f"select {expression} as value") == expected
 
 
