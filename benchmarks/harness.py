@@ -234,7 +234,7 @@ def _members(session: int) -> Sequence[str]:
 
 
 def _stat(pid: str) -> list[str]:
-    """Return what /proc says of a process behind its name: state, parent, group, session, ..., [11] and [12] ticks; nothing if it is gone."""
+    """Return what /proc says of a process after its name, state first ([3]: session; [11], [12]: ticks); nothing if it is gone."""
     try:
         return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()
     except OSError:

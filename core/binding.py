@@ -2,41 +2,27 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import yaml
 
+from core import declarations
 from core.casts import attempt
 from core.contract import Check, Column, Dataset, Declaration, Expect, Transform
+from core.declarations import Place
 from core.engine import PARTITION_TYPES, schema_of, storable
-from core.errors import InvalidProject, Problem, Terminal
-from core.project import Project, _files, _lines, _read, load
+from core.errors import Problem, Terminal
+from core.project import Project
 from core.quality import QUARANTINE, empty_rows
 from core.quoting import identifier, literal
 from core.session import open_session
-from core.sql import conform, looks_elsewhere
+from core.sql import conform
 from core.types import stored_type
 
 MEMORY: Final = "512MiB"
 UNKNOWN_COLUMN: Final = re.compile(r'Referenced column "(?P<name>.+?)" not found.*?Candidate bindings: (?P<known>.+)', re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a declaration stands: its file below the project folder, and the line of each path inside it."""
-
-    file: str
-    lines: Mapping[str, int]
-
-    def problem(self, path: str, message: str) -> Problem:
-        parts = path.split(".")
-        known = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-        return Problem(self.file, next((self.lines[inner] for inner in known if inner in self.lines), 1), path, message)
 
 
 def problems(folder: Path, work: Path) -> tuple[Problem, ...]:
@@ -44,20 +30,13 @@ def problems(folder: Path, work: Path) -> tuple[Problem, ...]:
 
     `work` is an empty folder. Raises Terminal where there is no project at all.
     """
-    try:
-        return bind(load(folder), folder, work)
-    except InvalidProject as invalid:
-        unsound = {problem.file for problem in invalid.problems}
-        files = [file for file in _files(folder) if file.relative_to(folder).as_posix() not in unsound]
-        sound = [found for file in files if (found := _read(file, folder)[0])]
-        datasets = {found.name: found for found in sound if isinstance(found, Dataset)}
-        transforms = {found.name: found for found in sound if isinstance(found, Transform)}
-        return tuple(sorted({*invalid.problems, *bind(Project(datasets, transforms), folder, work)}))
+    reading = declarations.read(folder)
+    places = {declaration.name: place for declaration, place in reading.sound}
+    return tuple(sorted({*reading.problems, *bind(reading.project, places, folder, work)}))
 
 
-def bind(project: Project, folder: Path, work: Path) -> tuple[Problem, ...]:
+def bind(project: Project, places: Mapping[str, Place], folder: Path, work: Path) -> tuple[Problem, ...]:
     """Return what DuckDB would refuse of a project's SQL, with file and line. What reads something that did not bind is left out."""
-    places = _places(folder, project)
     found: list[Problem] = []
     needs = {name: {table.removeprefix("quarantine.") for table in project.reads(name)} for name in project.declarations}
     bound: set[str] = set()
@@ -73,18 +52,6 @@ def bind(project: Project, folder: Path, work: Path) -> tuple[Problem, ...]:
                     found += _transform(connection, declaration, places[name], folder)
                 bound |= {name} if _exists(connection, name) else set()
     return tuple(sorted(found))
-
-
-def _places(folder: Path, project: Project) -> dict[str, Place]:
-    places = {}
-    for file in _files(folder):
-        with suppress(ValueError, yaml.YAMLError):  # what cannot be read at all was told already
-            node = yaml.compose(file.read_text("utf-8"), Loader=yaml.SafeLoader)
-            names = {key.value: value.value for key, value in node.value} if isinstance(node, yaml.MappingNode) else {}
-            name = str(names.get("dataset") or names.get("transform"))
-            if name in project.declarations:
-                places[name] = Place(file.relative_to(folder).as_posix(), dict(_lines(node)))
-    return places
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
@@ -141,7 +108,7 @@ def _checks(connection: duckdb.DuckDBPyConnection, dataset: Dataset, place: Plac
 
 
 def _judgement(check: Check) -> str:
-    if looks_elsewhere(check):
+    if check.looks_elsewhere:
         return f"describe select * from judged where (\n{check.sql}\n) is false"
     return f"describe select *, (\n{check.sql}\n) is false from judged"
 

@@ -45,7 +45,8 @@ def exact(text: str, tried: str, column: Column) -> str:
     if kind == "timestamptz":
         return _within(f"case when length({text}) > 26 and {_finer_than_microseconds(text)} then null else {tried} end", kind)
     if kind in ("float", "double"):
-        return f"case when (isfinite({tried}) or isnan({tried}) or contains(lower({text}), 'inf')) and not contains({text}, '_') then {tried} end"
+        written = f"isfinite({tried}) or isnan({tried}) or contains(lower({text}), 'inf')"
+        return f"case when ({written}) and not contains({text}, '_') then {tried} end"
     return tried
 
 

@@ -1,6 +1,8 @@
 """The declarations as typed, frozen values: what a dataset promises and what becomes of it. No I/O, no SQL text."""
 
+import codecs
 import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -30,26 +32,45 @@ def _pattern(path: str) -> str:
     return path
 
 
-def _schedule(trigger: str) -> str:
-    named = ("arrival", "all_inputs", "any_input", "hourly", "daily")
-    if trigger in named:
-        return trigger
-    if (found := CRON.fullmatch(trigger)) and len(found[1].split()) == 5:
-        try:
-            CronSim(found[1], datetime(2000, 1, 1))
-        except CronSimError as error:
-            raise ValueError(f"{trigger}: {str(error).lower()}") from error
-        return trigger
-    raise ValueError(
-        "one of hourly, daily, cron(minute hour day month weekday) in UTC, or (datasets) arrival, (transforms) all_inputs, any_input"
-    )
+def _schedule(*named: str) -> Callable[[str], str]:
+    def check(schedule: str) -> str:
+        found = CRON.fullmatch(schedule)
+        if schedule not in named and not (found and _is_cron(found[1])):
+            raise ValueError(f"{schedule} is not one of {', '.join(named)} or cron(minute hour day month weekday), in UTC")
+        return schedule
+
+    return check
+
+
+def _is_cron(expression: str) -> bool:
+    try:
+        next(CronSim(expression, datetime(2000, 1, 1)))
+    except (CronSimError, StopIteration):
+        return False
+    return len(expression.split()) == 5
+
+
+def _encoding(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        raise ValueError(f"unknown encoding {name}") from None
+
+
+def _mark(mark: str) -> str:
+    if mark and not (len(mark) == 1 and mark.isascii() and mark.isprintable()):
+        raise ValueError("one printable ASCII character, or none")
+    return mark
 
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", description="Starts with a letter; letters, digits, _ and -.")]
 Folder = Annotated[str, AfterValidator(_folder)]
 SourcePath = Annotated[str, AfterValidator(_pattern)]
 TypeName = Annotated[str, AfterValidator(canonical_type)]
-Schedule = Annotated[str, AfterValidator(_schedule)]
+Trigger = Annotated[str, AfterValidator(_schedule("arrival", "hourly", "daily"))]
+When = Annotated[str, AfterValidator(_schedule("all_inputs", "any_input", "hourly", "daily"))]
+Encoding = Annotated[str, AfterValidator(_encoding)]
+Mark = Annotated[str, AfterValidator(_mark)]
 Sql = Annotated[str, Field(min_length=1)]
 
 
@@ -63,24 +84,32 @@ class CsvOptions(Declared):
     """The dialect that the producer promises; nothing is guessed."""
 
     delimiter: str = Field(",", min_length=1, max_length=4)
-    quote: str = Field('"', max_length=1, description="Empty: no quoting at all.")
-    escape: str = Field('"', max_length=1, description="The character that escapes a quote inside quotes; the quote itself by default.")
+    quote: Mark = Field('"', description="Empty: no quoting at all.")
+    escape: Mark = Field('"', description="What escapes a quote inside quotes; the quote itself by default.")
     header: bool = True
-    encoding: str = "utf-8"
-    null: str = Field("", description="The unquoted or quoted text that stands for NULL.")
+    encoding: Encoding = "utf-8"
+    null: str = Field("", description="The text, quoted or not, that stands for NULL.")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if self.quote and self.quote in self.delimiter:
+            raise ValueError("quote and delimiter are the same character")
+        if any(char in self.delimiter for char in "\r\n\0"):
+            raise ValueError("delimiter: a line break or NUL cannot separate fields")
+        return self
 
 
 class JsonOptions(Declared):
     """How records lie in a file: `lines` (one a line), one `array`, `concatenated` (one after another, with or without newlines)."""
 
     layout: Literal["lines", "array", "concatenated"] = "array"
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class JsonlOptions(Declared):
     """One JSON object a line."""
 
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class XlsxOptions(Declared):
@@ -97,39 +126,54 @@ class ParquetOptions(Declared):
 
 
 Options = CsvOptions | JsonOptions | JsonlOptions | XlsxOptions | ParquetOptions
-OPTIONS: dict[str, type[Options]] = {
-    "csv": CsvOptions, "json": JsonOptions, "jsonl": JsonlOptions, "xlsx": XlsxOptions, "parquet": ParquetOptions,
-}  # fmt: skip
 
 
-class Source(Declared):
-    """Where raw objects arrive and how to read them."""
+class FileSource(Declared):
+    """Where raw objects arrive, whatever their format."""
 
     path: SourcePath = Field(description="Every object below this folder, or that matches this glob, belongs to the dataset.")
-    format: Literal["csv", "json", "jsonl", "parquet", "xlsx"]
-    options: dict[str, Any] = Field(default_factory=dict)
-    trigger: Schedule = "arrival"
+    trigger: Trigger = "arrival"
     unknown_columns: Literal["reject", "ignore", "rescue"] = Field(
         "reject",
         description="A column or key that is not declared: reject (the file; for JSON the record), ignore, or rescue (_rescued, JSON).",
     )
-
-    @model_validator(mode="after")
-    def _check_options(self) -> Self:
-        OPTIONS[self.format](**self.options)
-        if self.trigger in ("all_inputs", "any_input"):
-            raise ValueError("a dataset's trigger is arrival, hourly, daily or cron(...)")
-        return self
-
-    @property
-    def typed_options(self) -> Options:
-        return OPTIONS[self.format](**self.options)
 
     @property
     def prefix(self) -> str:
         """The folder to list: the path up to its first wildcard."""
         literal = re.split(r"[*?\[]", self.path, maxsplit=1)[0]
         return literal[: literal.rfind("/") + 1]
+
+
+class CsvSource(FileSource):
+    format: Literal["csv"]
+    options: CsvOptions = CsvOptions()
+
+
+class JsonSource(FileSource):
+    format: Literal["json"]
+    options: JsonOptions = JsonOptions()
+
+
+class JsonlSource(FileSource):
+    format: Literal["jsonl"]
+    options: JsonlOptions = JsonlOptions()
+
+
+class XlsxSource(FileSource):
+    format: Literal["xlsx"]
+    options: XlsxOptions = XlsxOptions()
+
+
+class ParquetSource(FileSource):
+    format: Literal["parquet"]
+    options: ParquetOptions = ParquetOptions()
+
+
+Source = Annotated[CsvSource | JsonSource | JsonlSource | XlsxSource | ParquetSource, Field(discriminator="format")]
+"""A dataset's source; its format decides which options there are."""
+
+FORMATS = ("csv", "json", "jsonl", "parquet", "xlsx")
 
 
 class Column(Declared):
@@ -166,6 +210,11 @@ class Check(Declared):
     name: Name
     sql: Sql
     action: Literal["warn", "quarantine", "fail"] = Field("quarantine", description="fail sets the whole file aside.")
+
+    @property
+    def looks_elsewhere(self) -> bool:
+        """Whether it reads another table: such a check runs after the rows have their order, a join would lose it."""
+        return re.search(r"\bselect\b", self.sql, re.IGNORECASE) is not None
 
 
 class Expect(Declared):
@@ -270,8 +319,8 @@ class Transform(Declared):
 
     transform: Name
     description: str = ""
-    sql: str = Field(description="The SQL file beside this one.")
-    when: Schedule = "all_inputs"
+    sql: str = Field(pattern=r"^[\w][\w.-]*\.sql$", description="The SQL file beside this one.")
+    when: When = "all_inputs"
     target: Result
     expect: tuple[Expect, ...] = ()
     exports: tuple[Export, ...] = ()
@@ -285,8 +334,6 @@ class Transform(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.when == "arrival":
-            raise ValueError("when: a transform runs on all_inputs, any_input, hourly, daily or cron(...)")
         _exports(self.exports, self.target)
         return self
 

@@ -131,7 +131,9 @@ def _instant(text: str) -> str | None:
 def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, file_column: str | None = None) -> str:
     """Return a query over a snapshot, or over some of its files; `file_column` adds each row's file (its path below the table)."""
     wanted = snapshot.files if files is None else tuple(files)
-    hive = {name: quote(name, safe="") for name in snapshot.partition_by}  # DuckDB percent-encodes a column's name in a path, as it does values
+    hive = {
+        name: quote(name, safe="") for name in snapshot.partition_by
+    }  # DuckDB percent-encodes a column's name in a path, as it does values
     columns = [f"{identifier(hive[n])} as {identifier(n)}" if hive.get(n, n) != n else identifier(n) for n in snapshot.schema.names]
     if not wanted:
         empty = [f"null::{_duck_type(field.type)} as {identifier(field.name)}" for field in snapshot.schema]

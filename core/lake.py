@@ -1,6 +1,7 @@
 """Settings and the composition root: the only place that reads the environment and the clock."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,14 +14,16 @@ import duckdb
 
 from core import delta, engine
 from core.contract import Dataset, Declaration
+from core.declarations import load
 from core.delta import Snapshot
 from core.errors import Terminal
-from core.project import Project, load
+from core.project import Project
 from core.quoting import identifier
 from core.session import open_session
 from core.storage import Store, open_store
 
 DEFAULT_PROJECT = "pipelines"
+ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_LAKE = "./lake"
 AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
 
@@ -164,4 +167,8 @@ def open_lake(project: str | Path | None = None, lake: str | None = None) -> Lak
         raise Terminal(
             f"lake {settings.lake}", expected="a path without '='", found="one that reads like a partition folder", remedy="Choose another."
         )
+    if not settings.lake.startswith("s3://") and ESCAPE.search(settings.lake):
+        raise Terminal(
+            f"lake {settings.lake}", expected="a path that holds nothing like %20", found="an escape", remedy="Choose another."
+        )  # delta-rs 1.6 creates a table there and then looks for it elsewhere
     return Lake(load(settings.project), settings)

@@ -14,7 +14,7 @@ from core.errors import Terminal
 from core.project import tables_in
 from core.quoting import identifier, identifiers, literal
 from core.readers import Prepared
-from core.sql import conform, looks_elsewhere
+from core.sql import conform
 from core.storage import ObjectRef
 from core.types import stored_type
 
@@ -115,7 +115,7 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
     """
     connection.execute("create or replace temp table _elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
     said = []
-    for check in filter(looks_elsewhere, dataset.checks):
+    for check in (check for check in dataset.checks if check.looks_elsewhere):
         for table in tables_in(f"select ({check.sql})"):
             if mount(table) is None:
                 raise Terminal(

@@ -65,7 +65,7 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
 
     `names` limits it to some datasets and transforms. Can be killed at any point and run again.
     """
-    wanted = set(names) or set(lake.project.declarations)
+    wanted = {lake.project.named(name).name for name in names} or set(lake.project.declarations)
     found, unknown = sweep(lake)
     yield from map(Unknown, unknown)
     for declaration in lake.project.order:

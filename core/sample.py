@@ -115,7 +115,7 @@ def _write(query: Query, columns: list[str], key: str, dataset: Dataset | None, 
             f"{key}: no dataset's source covers this sample", remedy="Move it below a source.path, or give its text in one column `line`."
         )
     else:
-        rows = WRITERS[dataset.source.format](query, dataset.source.typed_options, file)
+        rows = WRITERS[dataset.source.format](query, dataset.source.options, file)
     if key.endswith(".gz"):
         _gzip(file)
     return rows

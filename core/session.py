@@ -1,7 +1,7 @@
 """One hardened DuckDB connection: it reads and writes the lake and the work folder, and nothing else."""
 
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,10 +10,11 @@ import duckdb
 from core.quoting import literal, texts
 
 
+@contextmanager
 def open_session(
     locations: list[str], work: Path, *, memory: str, threads: int, credentials: Mapping[str, str] | None = None
-) -> "closing[duckdb.DuckDBPyConnection]":
-    """Return a context manager over a locked connection.
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Give a locked connection, closed afterwards.
 
     `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills. After this nothing can be installed,
     loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
@@ -36,7 +37,11 @@ def open_session(
     ):
         connection.execute(f"set {setting}")
     connection.execute("create schema quarantine")
-    return closing(connection)
+    try:
+        yield connection
+    finally:
+        connection.interrupt()  # or else closing waits for an interrupted stream for ever
+        connection.close()
 
 
 def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str, str]) -> None:

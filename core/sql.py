@@ -1,6 +1,5 @@
 """SQL text made from declarations: the conform statement, the order of versions. Pure; nothing here runs a query."""
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,10 +27,11 @@ def conform(dataset: Dataset, relation: str) -> str:
     computed = [f"try(cast(({c.sql}) as {stored_type(c.type)})) as {identifier(c.name)}" for c in dataset.computed_columns]
     reasons = [*_reader_reasons(), *_column_reasons(dataset), *_check_reasons(row_checks(dataset, "quarantine"))]
     columns = identifiers(column.name for column in dataset.columns)
+    attempts = ", ".join(f"_t{n}" for n in range(len(tried)))
     steps = [
         f"with read as (\n{_indent(relation)}\n)",
         f"tried as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines([*read, *tried])}\n    from read\n)",
-        f"typed as (\n    select * exclude ({', '.join(f'_t{n}' for n in range(len(tried)))}),\n           {_lines(typed)}\n    from tried\n)",
+        f"typed as (\n    select * exclude ({attempts}),\n           {_lines(typed)}\n    from tried\n)",
         f"computed as (\n    select *{''.join(', ' + c for c in computed)}\n    from typed\n)" if computed else "computed as (from typed)",
         f"judged as (\n    select *,\n           {_list(reasons)} as _reasons,\n           {_names(dataset, 'fail')} as _failed,\n"
         f"           {_names(dataset, 'warn')} as _warned\n    from computed\n)",
@@ -43,12 +43,7 @@ def conform(dataset: Dataset, relation: str) -> str:
 
 
 def row_checks(dataset: Dataset, action: str) -> tuple[Check, ...]:
-    return tuple(check for check in dataset.checks if check.action == action and not looks_elsewhere(check))
-
-
-def looks_elsewhere(check: Check) -> bool:
-    """Whether a check reads another table: those run after the rows have their order, a join would lose it."""
-    return re.search(r"\bselect\b|\(\s*from\b", check.sql, re.IGNORECASE) is not None
+    return tuple(check for check in dataset.checks if check.action == action and not check.looks_elsewhere)
 
 
 def _reader_reasons() -> list[tuple[str, str]]:

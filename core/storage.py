@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,6 +17,7 @@ from obstore.store import LocalStore, S3Store
 from core.errors import Terminal, Transient
 
 CHUNK = 4 << 20
+GONE = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -154,32 +156,35 @@ class Bucket:
         )
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
-        for batch in obstore.list(self._store, prefix or None, chunk_size=1000):
-            for meta in batch:
-                yield ObjectRef(meta["path"], None, meta["size"], meta["last_modified"])
+        with _translated(f"{self.uri}/{prefix}"):
+            for batch in obstore.list(self._store, prefix or None, chunk_size=1000):
+                for meta in batch:
+                    yield ObjectRef(meta["path"], None, meta["size"], meta["last_modified"])
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         try:
-            got = obstore.get(self._store, ref.key, options={"version": ref.version} if ref.version and not _is_etag(ref.version) else {})
-            found = _identified(got.meta)
-            with to.open("wb") as copy:
-                for chunk in got.stream(min_chunk_size=CHUNK):
-                    copy.write(chunk)
-        except (FileNotFoundError, obstore.exceptions.NotFoundError):
+            with _translated(f"object {ref.key}"):
+                wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}
+                got = obstore.get(self._store, ref.key, options=wanted)
+                found = _identified(got.meta)
+                with to.open("wb") as copy:
+                    for chunk in got.stream(min_chunk_size=CHUNK):
+                        copy.write(chunk)
+        except FileNotFoundError:
             raise _gone(ref) from None
-        except obstore.exceptions.BaseError as error:
-            raise Transient(f"object {ref.key}", found=str(error).splitlines()[0]) from error
         if ref.version not in (None, found.version):
             raise _gone(ref)
         return replace(found, key=ref.key)
 
     def put(self, key: str, body: Path | bytes) -> None:
-        obstore.put(self._store, key, body)
+        with _translated(f"object {key}"):
+            obstore.put(self._store, key, body)
 
     def get(self, key: str) -> bytes | None:
         try:
-            return bytes(obstore.get(self._store, key).bytes())
-        except (FileNotFoundError, obstore.exceptions.NotFoundError):
+            with _translated(f"object {key}"):
+                return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError:
             return None
 
     def move(self, ref: ObjectRef, to: str) -> None:
@@ -192,20 +197,40 @@ class Bucket:
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
             self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+            self._verify(ref, to)
+            self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed"):
-                return
-            raise Transient(f"object {ref.key}", found=str(error)) from error
-        self._verify(ref, to)
-        self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
+            if error.response["Error"]["Code"] in GONE:
+                return  # moved by an earlier try, or overwritten since
+            raise Transient(f"object {ref.key}", found=_first_line(error), remedy="Try again.") from error
 
     def _verify(self, ref: ObjectRef, to: str) -> None:
-        copied = obstore.head(self._store, to)
+        with _translated(f"object {to}"):
+            copied = obstore.head(self._store, to)
         if copied["size"] != ref.size:
             raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=f"{copied['size']}")
 
     def delete(self, key: str) -> None:
-        obstore.delete(self._store, key)
+        with _translated(f"object {key}"):
+            obstore.delete(self._store, key)
+
+
+@contextmanager
+def _translated(subject: str) -> Iterator[None]:
+    """Translate what obstore and boto3 raise: refused access is Terminal, everything else may pass."""
+    try:
+        yield
+    except obstore.exceptions.NotFoundError as error:
+        raise FileNotFoundError(subject) from error
+    except (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError) as error:
+        remedy = "Check the credentials and the bucket's policy."
+        raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
+    except obstore.exceptions.BaseError as error:
+        raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def open_store(uri: str, options: Mapping[str, str]) -> Store:

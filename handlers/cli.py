@@ -221,8 +221,8 @@ def check(ctx: typer.Context, project: ProjectOption = None, lake: LakeOption = 
         import tempfile
 
         from core.binding import problems
+        from core.declarations import load
         from core.lake import Settings
-        from core.project import load
         from handlers import render, tables
 
         folder = Settings.read(options.project, options.lake).project
@@ -255,7 +255,7 @@ def schema(
     under "JSON Schema mappings".
     """
     with asked(ctx, project, lake, as_json):
-        from core.project import json_schema
+        from core.declarations import json_schema
         from handlers import render
 
         text = render.as_json(json_schema())

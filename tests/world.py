@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from core import run
+from core.declarations import load
 from core.ingest import Ingested
 from core.lake import Lake, Settings
-from core.project import load
 from core.run import Step
 
 ORDERS = """

@@ -77,7 +77,7 @@ def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
 
 
 def _options(dataset: Dataset) -> CsvOptions:
-    options = dataset.source.typed_options
+    options = dataset.source.options
     assert isinstance(options, CsvOptions)
     return options
 

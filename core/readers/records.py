@@ -25,7 +25,7 @@ TOLERATED = r",\s*[}\]]|[:,\[]\s*-?(?:[nN][aA]|[iI])"
 
 def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     """Check the encoding; whether it is JSON shows when it is read."""
-    options = dataset.source.typed_options
+    options = dataset.source.options
     assert isinstance(options, JsonOptions | JsonlOptions)
     path = as_utf8(dataset, file, unpacked(dataset, file, work, "json"), options.encoding)
     with mapped(path) as data:
@@ -122,7 +122,7 @@ def _kind(column: Column) -> str:
 
 
 def _layout(dataset: Dataset) -> str:
-    options = dataset.source.typed_options
+    options = dataset.source.options
     return options.layout if isinstance(options, JsonOptions) else "lines"
 
 

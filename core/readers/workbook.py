@@ -76,7 +76,7 @@ def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
 
 
 def _options(dataset: Dataset) -> XlsxOptions:
-    options = dataset.source.typed_options
+    options = dataset.source.options
     assert isinstance(options, XlsxOptions)
     return options
 

@@ -25,7 +25,7 @@ from core.contract import Dataset
 from core.engine import relation
 from core.ingest import Ingested
 from core.lake import Lake, Settings
-from core.project import load
+from core.declarations import load
 from core.run import Undone
 from core.quoting import identifiers, literal
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from core.binding import bind, problems
+from core import declarations
+from core.binding import problems
 from core.contract import Dataset
 from core.errors import Problem, Terminal
-from core.project import load
 from core.quality import empty_rows
 from core.session import open_session
 from core.sql import conform
@@ -70,7 +70,7 @@ def test_declarations_that_fit_have_no_problems(shop: World) -> None:
 
 def test_the_projects_own_pipelines_bind(tmp_path: Path) -> None:
     folder = Path(__file__).parents[2] / "pipelines"
-    assert bind(load(folder), folder, tmp_path) == ()
+    assert problems(folder, tmp_path) == ()
 
 
 def test_a_misspelt_column_in_a_check_is_found_with_a_suggestion(shop: World) -> None:
@@ -190,7 +190,7 @@ def test_a_check_sees_the_types_that_the_table_will_have(shop: World, tmp_path: 
         )
     )
     with open_session([], tmp_path, memory="256MiB", threads=1) as connection:
-        for dataset in load(shop.home / "project").datasets.values():
+        for dataset in declarations.load(shop.home / "project").datasets.values():
             wanted = {row[0]: row[1] for row in connection.execute(f"describe {empty_rows(dataset)}").fetchall()}
             given = {row[0]: row[1] for row in connection.execute(f"describe {conform(dataset, nothing_read(dataset))}").fetchall()}
             assert {column.name: given[column.name] for column in dataset.columns} == {c.name: wanted[c.name] for c in dataset.columns}

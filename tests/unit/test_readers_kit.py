@@ -13,7 +13,7 @@ import pytest
 import xlsxwriter
 
 from core import readers
-from core.contract import OPTIONS, Dataset
+from core.contract import FORMATS, Dataset
 from core.errors import Rejected
 from core.session import open_session
 
@@ -97,7 +97,7 @@ STRANGE = ["plain", 'with "quotes"', "with space", "a.b", "it's", "naïve ✓", 
 
 
 def test_every_format_of_a_contract_has_a_reader_and_an_example() -> None:
-    assert set(readers.READERS) == set(OPTIONS) == set(TWO_ROWS)
+    assert set(readers.READERS) == set(FORMATS) == set(TWO_ROWS)
 
 
 @pytest.mark.parametrize("kind", TWO_ROWS)

@@ -11,8 +11,8 @@ import fastexcel
 import pyarrow.parquet as pq
 import pytest
 
-from core import project
-from core.contract import OPTIONS, Dataset
+from core import declarations
+from core.contract import FORMATS, Dataset
 from core.errors import Terminal
 from core.sample import WRITERS, Sample, sample
 
@@ -55,7 +55,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def test_every_format_of_a_contract_has_a_writer() -> None:
-    assert set(WRITERS) == set(OPTIONS)
+    assert set(WRITERS) == set(FORMATS)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_draw_depends_on_name_row_and_seed_alone(make: Make) -> None:
 
 @pytest.mark.parametrize("pipeline", sorted(path.name for path in PIPELINES.iterdir() if (path / "samples").is_dir()))
 def test_the_pipelines_samples_are_the_same_each_time_and_reach_every_dataset(pipeline: str, tmp_path: Path) -> None:
-    declared = project.load(PIPELINES)
+    declared = declarations.load(PIPELINES)
 
     def once(seed: int) -> tuple[dict[str, str], tuple[Sample, ...]]:
         objects: dict[str, str] = {}

@@ -1,0 +1,144 @@
+"""A declaration's SQL is trusted with the data, not with the machine."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from core.errors import Terminal
+from core.query import query
+from core.run import Undone
+from tests.world import ORDERS, World
+
+GOOD = "id,amount,placed\n1,1,\n"
+READS = [
+    "select * from read_text('/proc/self/environ')",
+    "select * from read_blob('/proc/self/environ')",
+    "select * from read_csv('/etc/passwd', columns = {'a': 'varchar'}, auto_detect = false)",
+    "select * from '/etc/passwd'",
+    "select * from glob('/etc/*')",
+    "select * from read_text('SECRET')",
+    "select * from read_text('LAKE/../secret/key')",
+    "select * from read_text('LAKE-other/key')",
+    "select * from read_parquet('https://example.com/x.parquet')",
+    "select * from read_text('s3://other/key')",
+    "from sniff_csv('/etc/passwd')",
+    "from parquet_metadata('/secret.parquet')",
+    "select getenv('HOME')",
+    "select * from sqlite_scan('/secret', 'x')",
+    "select * from query('select * from read_text(''/etc/passwd'')')",
+]
+STATEMENTS = [
+    "install httpfs", "load httpfs", "load '/tmp/x.duckdb_extension'", "attach '/tmp/x.db' as x", "attach ':memory:' as y (type sqlite)",
+    "set memory_limit = '1TB'", "set enable_external_access = true", "reset enable_external_access", "pragma threads = 64",
+    "set lock_configuration = false", "set allowed_directories = ['/']", "set temp_directory = '/etc'", "set TimeZone = 'Asia/Tokyo'",
+    "copy (select 1) to '/tmp/stolen.csv'", "copy (select 1) to 'SECRET'", "export database '/tmp/stolen'", "create table t as from '/etc/passwd'",
+    "create secret x (type s3, key_id 'a')", "create table t as from read_text('/proc/self/environ')", "import database '/tmp'",
+]  # fmt: skip
+
+
+@pytest.fixture
+def secret(world: World, tmp_path: Path) -> Path:
+    """A file beside the lake, and one in a folder whose name begins as the lake's does."""
+    for folder in (tmp_path / "secret", Path(f"{world.uri}-other")):
+        folder.mkdir()
+        (folder / "key").write_text("password")
+    return tmp_path / "secret" / "key"
+
+
+def filled(text: str, world: World, secret: Path) -> str:
+    return text.replace("SECRET", str(secret)).replace("LAKE", world.uri)
+
+
+@pytest.mark.parametrize("statement", [*READS, *STATEMENTS])
+def test_no_statement_reaches_beyond_the_lake(world: World, secret: Path, statement: str) -> None:
+    world.declare(ORDERS)
+    with world.lake.workplace() as work, world.lake.session(work) as connection, pytest.raises(duckdb.Error):
+        connection.execute(filled(statement, world, secret)).fetchall()
+    assert not Path("/tmp/stolen.csv").exists()
+    assert secret.read_text() == "password"
+
+
+def test_the_variables_of_python_are_no_tables(world: World) -> None:
+    import pyarrow as pa
+
+    hidden = pa.table({"a": [1]})
+    assert hidden.num_rows == 1
+    with world.declare(ORDERS).lake.workplace() as work, world.lake.session(work) as connection, pytest.raises(duckdb.Error):
+        connection.execute("select * from hidden")
+
+
+@pytest.mark.parametrize("read", READS)
+def test_no_query_reaches_beyond_the_lake(world: World, secret: Path, read: str) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", GOOD)
+    world.run()
+    with pytest.raises(Terminal) as caught:
+        query(world.lake, filled(read, world, secret))
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize("read", READS)
+def test_no_transform_reaches_beyond_the_lake(world: World, secret: Path, read: str) -> None:
+    body = f"select id, (select count(*) from ({filled(read, world, secret)})) as n from orders"
+    try:
+        world.declare(ORDERS).declare("transform: t\nsql: t.sql\nwhen: any_input\ntarget: {path: gold/t/}\n", t=body)
+        world.put("raw/orders/a.csv", GOOD)
+    except Terminal:
+        return
+    assert any(isinstance(step, Undone) and step.name == "t" for step in world.run())
+    assert world.lake.table(world.lake.project.named("t")) is None
+
+
+STOLEN = "(select content from read_text('SECRET')) = 'password'"
+
+
+@pytest.mark.parametrize(
+    "sql", [STOLEN, "id > 0 and exists (from read_text('SECRET'))", "1 = (select 1 from read_blob('/proc/self/environ'))"]
+)
+def test_no_check_reaches_beyond_the_lake(world: World, secret: Path, sql: str) -> None:
+    declared = ORDERS.replace("target: {", f'checks: [{{name: steal, sql: "{filled(sql, world, secret)}"}}]\ntarget: {{')
+    world.declare(declared).put("raw/orders/a.csv", GOOD)
+    assert any(isinstance(step, Undone) for step in world.run())
+    assert world.keys("raw/") == {"raw/orders/a.csv"}
+
+
+def test_no_computed_column_reaches_beyond_the_lake(world: World, secret: Path) -> None:
+    column = f"  - {{name: stolen, sql: \"(select content from read_text('{secret}'))\"}}\ntarget: {{"
+    try:
+        world.declare(ORDERS.replace("target: {", column)).put("raw/orders/a.csv", GOOD)
+    except Terminal:
+        return
+    steps = world.run()
+    assert any(isinstance(step, Undone) for step in steps) or world.values("select stolen from orders") == [None]
+
+
+@pytest.mark.parametrize(
+    "injected", ["true) or (true", "true); drop table orders; --", "1) from range(3) where (true", "true -- a remark", "true /*"]
+)
+def test_a_check_that_breaks_out_of_its_parentheses_has_no_effect(world: World, injected: str) -> None:
+    declared = ORDERS.replace("target: {", f'checks: [{{name: broken, sql: "{injected}"}}]\ntarget: {{')
+    try:
+        world.declare(declared).put("raw/orders/a.csv", GOOD)
+    except Terminal:
+        return
+    world.run()
+    table = world.lake.table(world.lake.project.named("orders"))
+    assert table is None or table.rows <= 1
+
+
+def test_a_lake_in_s3_is_the_only_bucket_that_can_be_read(anywhere: World) -> None:
+    anywhere.declare(ORDERS).put("raw/orders/a.csv", GOOD)
+    anywhere.run()
+    for read in ("read_text('s3://other-bucket/x')", "read_text('/etc/passwd')", "read_text('/proc/self/environ')"):
+        with pytest.raises(Terminal):
+            query(anywhere.lake, f"select * from {read}")
+    secrets = query(anywhere.lake, "select count(*) from duckdb_secrets() where secret_string like '%secret=test%'")
+    assert secrets.rows == ((0,),)
+
+
+def test_the_session_counts_in_utc_and_spills_where_it_may(world: World) -> None:
+    world.declare(ORDERS)
+    with world.lake.workplace() as work, world.lake.session(work) as connection:
+        settings = dict(connection.execute("select name, value from duckdb_settings()").fetchall())
+    assert (settings["TimeZone"], settings["lock_configuration"]) == ("UTC", "true")
+    assert settings["temp_directory"].startswith(str(work))
