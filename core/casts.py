@@ -77,5 +77,10 @@ def _finer_than_microseconds(text: str) -> str:
 
 
 def _within(moment: str, kind: str) -> str:
-    midnight, end_of_day = ("", "") if kind == "date" else (" 00:00:00Z", " 23:59:59.999999Z")
-    return f"case when {moment} between {kind} '{FIRST}{midnight}' and {kind} '{LAST}{end_of_day}' then {moment} end"
+    return f"case when {within(moment, kind)} then {moment} end"
+
+
+def within(moment: str, kind: str) -> str:
+    """Return the condition that a date or timestamp lies in the years that every reader of a table can hold."""
+    midnight, end_of_day = ("", "") if kind.lower() == "date" else (" 00:00:00Z", " 23:59:59.999999Z")
+    return f"{moment} between {kind} '{FIRST}{midnight}' and {kind} '{LAST}{end_of_day}'"

@@ -41,13 +41,22 @@ def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot:
     newest = connection.execute(
         "select _source, epoch_us(_source_time) from objects order by _source_time desc, _source desc limit 1"
     ).fetchone()
-    if newest is None or newest[1] < (snapshot.identity(NEWEST) or 0):
+    if newest is None or _holds_newer(connection, snapshot, *newest):
         return Decision(Change(), _fates(connection, "select _source, 'superseded' as fate from accepted"))
     source, time = newest
     query = f"select {identifiers(table_columns(dataset))} from accepted where _source = {literal(source)}"
     fates = _fates(connection, f"select _source, if(_source = {literal(source)}, 'inserted', 'superseded') as fate from accepted")
     change = Change(fragments(connection, query, snapshot), snapshot.files, {NEWEST: time}, exclusive=True)
     return Decision(change, fates)
+
+
+def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: str, time: int) -> bool:
+    """Say whether the table is a newer object; of two of the same time (S3 counts in seconds) the greater name is the newer one."""
+    held = snapshot.identity(NEWEST) or 0
+    if time != held:
+        return time < held
+    (name,) = connection.execute(f"select max(_source) from ({relation(snapshot)})").fetchone() or (None,)
+    return name is not None and name > source
 
 
 def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:

@@ -261,6 +261,11 @@ def _location(address: str) -> str:
     return unquote(address.removeprefix("file://")) if address.startswith("file://") else address
 
 
+def partitions(snapshot: Snapshot) -> Iterable[Mapping[str, str | None]]:
+    """Return the partitions of a table."""
+    return {json.dumps(file.partition, sort_keys=True): file.partition for file in snapshot.files}.values()
+
+
 def _partition_text(value: Any) -> str | None:
     if value is None:
         return None

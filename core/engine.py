@@ -1,26 +1,25 @@
 """SQL in, Parquet files out: fragments that nothing sees until a commit names them; and snapshots as relations for SQL to read."""
 
 import json
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
 import duckdb
 import pyarrow as pa
 
+from core.casts import within
 from core.delta import DataFile, Snapshot
 from core.errors import Terminal
 from core.quoting import identifier, identifiers, literal, texts
 from core.sql import IMPOSSIBLE_PARTITIONS
+from core.statistics import delta_statistics
 
 MANY_PARTITIONS: Final = 30
 """Above this, rows are ordered by partition first: DuckDB keeps 100 files open, and unordered rows become thousands of small files."""
-
-LONGEST_STATISTIC: Final = 64
-"""A longer text is left out of a file's statistics rather than cut: a cut maximum would hide rows."""
 
 PARTITION_TYPES: Final = (pa.types.is_string, pa.types.is_date, pa.types.is_integer, pa.types.is_boolean)
 
@@ -30,22 +29,44 @@ def schema_of(connection: duckdb.DuckDBPyConnection, query: str) -> pa.Schema:
     return connection.execute(f"select * from ({query}) limit 0").to_arrow_table().schema
 
 
-def fragments(connection: duckdb.DuckDBPyConnection, query: str, snapshot: Snapshot) -> tuple[DataFile, ...]:
+class Layout(Protocol):
+    """What fragments need to know of a table: a Snapshot, or a table that is not there yet."""
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def schema(self) -> pa.Schema: ...
+    @property
+    def partition_by(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A table as it is about to be created."""
+
+    uri: str
+    schema: pa.Schema
+    partition_by: tuple[str, ...]
+
+
+def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout) -> tuple[DataFile, ...]:
     """Run a query and write its rows as Parquet files into the table's location, by partition; return them with their statistics.
 
     `query` gives the table's columns. A crash leaves orphans, which vacuum takes.
     """
-    if not snapshot.partition_by:
-        target, options = f"{snapshot.uri}/part-{uuid4()}.parquet", ""
+    if "://" not in table.uri:
+        Path(table.uri).mkdir(parents=True, exist_ok=True)
+    if not table.partition_by:
+        target, options = f"{table.uri}/part-{uuid4()}.parquet", ""
     else:
-        _refuse_partitions(snapshot)
-        target = snapshot.uri
-        options = f", partition_by ({identifiers(snapshot.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
-        query = f"select * from ({query}){_partition_order(connection, query, snapshot.partition_by)}"
+        _refuse_partitions(table)
+        target = table.uri
+        options = f", partition_by ({identifiers(table.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
+        query = f"select * from ({query}){_partition_order(connection, query, table.partition_by)}"
     written = connection.execute(
         f"copy ({query}) to {literal(target)} (format parquet, compression zstd, return_stats{options})"
     ).fetchall()
-    files = [_data_file(snapshot, row) for row in written]
+    files = [_data_file(table, row) for row in written]
     return tuple(file for file in files if file.rows)
 
 
@@ -56,73 +77,25 @@ def _partition_order(connection: duckdb.DuckDBPyConnection, query: str, partitio
     return f" order by {columns}" if count > MANY_PARTITIONS else ""
 
 
-def _refuse_partitions(snapshot: Snapshot) -> None:
-    for name in snapshot.partition_by:
-        kind = snapshot.schema.field(name).type
+def _refuse_partitions(table: Layout) -> None:
+    for name in table.partition_by:
+        kind = table.schema.field(name).type
         if not any(test(kind) for test in PARTITION_TYPES):
             raise Terminal(
-                f"table {snapshot.uri}", expected="partition columns of type date, varchar, integer or boolean", found=f"{name} {kind}"
+                f"table {table.uri}", expected="partition columns of type date, varchar, integer or boolean", found=f"{name} {kind}"
             )
 
 
-def _data_file(snapshot: Snapshot, written: tuple[Any, ...]) -> DataFile:
+def _data_file(table: Layout, written: tuple[Any, ...]) -> DataFile:
     filename, rows, size, _, statistics, keys = written
     partition = dict(keys or {})
     for name, value in partition.items():
         if value is not None and value.lower() in IMPOSSIBLE_PARTITIONS:
             raise Terminal(
-                f"table {snapshot.uri}", expected=f"a value of partition column {name}", found=f"the text {value!r}", remedy="Map it first."
+                f"table {table.uri}", expected=f"a value of partition column {name}", found=f"the text {value!r}", remedy="Map it first."
             )
-    path = filename.removeprefix(snapshot.uri).lstrip("/")
-    return DataFile(path, size, rows, partition, json.dumps(delta_statistics(snapshot.schema, rows, statistics), ensure_ascii=False))
-
-
-# --- statistics ----------------------------------------------------------------------------------------------------------------------
-
-
-def delta_statistics(schema: pa.Schema, rows: int, statistics: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
-    """Translate DuckDB's column statistics (texts by quoted name) into Delta's; what cannot be told exactly is left out.
-
-    A missing statistic costs a file opened in vain, a wrong one hides rows.
-    """
-    least: dict[str, Any] = {}
-    most: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    for field in schema:
-        found = statistics.get(identifier(field.name))
-        if found is None:
-            continue
-        if "null_count" in found:
-            nulls[field.name] = int(found["null_count"])
-        bounds = [_statistic(field.type, found.get(bound)) for bound in ("min", "max")]
-        if found.get("has_nan") != "true" and None not in bounds:
-            least[field.name], most[field.name] = bounds
-    return {"numRecords": rows, "minValues": least, "maxValues": most, "nullCount": nulls}
-
-
-def _statistic(kind: pa.DataType, text: str | None) -> Any:
-    if text is None:
-        return None
-    if pa.types.is_integer(kind):
-        return int(text)
-    if pa.types.is_floating(kind):
-        return value if math.isfinite(value := float(text)) else None
-    if pa.types.is_decimal(kind):
-        return float(text) if kind.precision <= 15 else None
-    if pa.types.is_string(kind):
-        return text if len(text.encode()) <= LONGEST_STATISTIC and text.isprintable() else None
-    if pa.types.is_date(kind):
-        return text if len(text) == 10 else None
-    if pa.types.is_timestamp(kind):
-        return _instant(text)
-    return None
-
-
-def _instant(text: str) -> str | None:
-    try:
-        return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
-    except (ValueError, OverflowError):
-        return None
+    path = filename.removeprefix(table.uri).lstrip("/")
+    return DataFile(path, size, rows, partition, json.dumps(delta_statistics(table.schema, rows, statistics), ensure_ascii=False))
 
 
 # --- reading tables ------------------------------------------------------------------------------------------------------------------
@@ -141,7 +114,8 @@ def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, fil
         return f"select {', '.join(empty + extra)} where false"
     if file_column:
         columns.append(f"substr(filename, {len(snapshot.uri) + 2}) as {file_column}")
-    options = ["union_by_name = true"] if len(wanted) > 1 and _evolved(snapshot) else []
+    evolved = _evolved(snapshot)
+    options = ["union_by_name = true"] if evolved else []
     if snapshot.partition_by:
         types = ", ".join(f"{identifier(hive[name])}: {literal(_duck_type(snapshot.schema.field(name).type))}" for name in hive)
         options += ["hive_partitioning = true", f"hive_types = {{{types}}}"]
@@ -150,7 +124,11 @@ def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, fil
     if file_column:
         options.append("filename = true")
     paths = texts(f"{snapshot.uri}/{file.path}" for file in wanted)
-    return f"select {', '.join(columns)} from read_parquet({paths}, {', '.join(options)})"
+    scan = f"read_parquet({paths}, {', '.join(options)})"
+    if evolved:  # perhaps none of these files has the column that was added
+        shape = ", ".join(f"null::{_duck_type(field.type)} as {identifier(hive.get(field.name, field.name))}" for field in snapshot.schema)
+        scan = f"(select {shape} where false union all by name from {scan})"
+    return f"select {', '.join(columns)} from {scan}"
 
 
 def _evolved(snapshot: Snapshot) -> bool:
@@ -211,5 +189,14 @@ def storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     columns = []
     for name, kind in zip((column[0] for column in result.description), connection.sql(query).types, strict=True):
         stored = _stored(kind, name)
-        columns.append(f"cast({identifier(name)} as {stored}) as {identifier(name)}" if stored != str(kind) else identifier(name))
+        value = f"cast({identifier(name)} as {stored})" if stored != str(kind) else identifier(name)
+        columns.append(f"{_holdable(value, stored, name)} as {identifier(name)}")
     return f"select {', '.join(columns)} from (\n{query}\n)"
+
+
+def _holdable(value: str, kind: str, column: str) -> str:
+    """Let a date or moment outside the years 1 to 9999 (or infinite) be an error: no reader of Delta could hold it."""
+    if kind not in ("DATE", "timestamptz", "TIMESTAMP WITH TIME ZONE"):
+        return value
+    told = literal(f"column {column}: a date or moment outside the years 1 to 9999")
+    return f"case when {value} is null or {within(value, kind)} then {value} else error({told}) end"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import duckdb
 
 from core.contract import Dataset, Declaration, Export
-from core.delta import Snapshot, changed_partitions
+from core.delta import Snapshot, changed_partitions, partitions
 from core.engine import relation
 from core.lake import Lake
 from core.quoting import identifiers, literal
@@ -46,7 +46,10 @@ def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported |
         last = _last_version(lake, state)
         if last == snapshot.version:
             break
-        written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, last))
+        old = snapshot.at(last) if last is not None else None
+        if old is None:
+            _forget(lake, declaration, export, snapshot)
+        written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, old))
         lake.store.put(state, json.dumps({"version": snapshot.version}).encode())
         done = Exported(export.path, snapshot.version, written)
     return done
@@ -58,13 +61,21 @@ def _last_version(lake: Lake, key: str) -> int | None:
     return int(json.loads(state)["version"]) if state else None
 
 
-def _changed(export: Export, snapshot: Snapshot, last: int | None) -> Iterable[Partition]:
+def _changed(export: Export, snapshot: Snapshot, old: Snapshot | None) -> Iterable[Partition]:
     if not export.partition_by:
         return [{}]
-    old = snapshot.at(last) if last is not None else None
-    if old is not None:
-        return changed_partitions(old, snapshot)
-    return {json.dumps(file.partition, sort_keys=True): file.partition for file in snapshot.files}.values()
+    return changed_partitions(old, snapshot) if old else partitions(snapshot)
+
+
+def _forget(lake: Lake, declaration: Declaration, export: Export, snapshot: Snapshot) -> None:
+    """Delete the files of partitions that are no more, where it is not known what was exported last (a killed first export, a short log)."""
+    if not export.partition_by:
+        return
+    current = {_key(declaration, export, partition) for partition in partitions(snapshot)}
+    stale = [ref.key for ref in lake.store.list(export.path) if ref.key.endswith(f"/{declaration.name}.{export.format}")]
+    for key in stale:
+        if key not in current:
+            lake.store.delete(key)
 
 
 def _write(lake: Lake, declaration: Declaration, export: Export, snapshot: Snapshot, partitions: Iterable[Partition]) -> int:

@@ -34,9 +34,8 @@ class Project:
         declaration = self.declarations[name]
         if isinstance(declaration, Transform):
             return declaration.inputs
-        return tuple(
-            dict.fromkeys(table for check in declaration.checks if check.looks_elsewhere for table in tables_in(f"select ({check.sql})"))
-        )
+        elsewhere = [check.sql for check in declaration.checks if check.looks_elsewhere]
+        return tuple(dict.fromkeys(table for sql in elsewhere for table in tables_in(f"select ({sql})")))
 
     def match(self, key: str) -> Dataset | None:
         """Return the dataset whose source path covers a key; Terminal where two claim it."""
@@ -73,6 +72,7 @@ def tables_in(query: str) -> tuple[str, ...]:
     """
     import sqlglot
     from sqlglot import exp
+    from sqlglot.optimizer.scope import traverse_scope
 
     try:
         statements = sqlglot.parse(query, read="duckdb")
@@ -80,9 +80,9 @@ def tables_in(query: str) -> tuple[str, ...]:
         raise ValueError(str(error).splitlines()[0]) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):
         raise ValueError("it must be one SELECT")
-    defined = {cte.alias for cte in statements[0].find_all(exp.CTE)}
-    names = [f"{table.db}.{table.name}" if table.db else table.name for table in statements[0].find_all(exp.Table) if table.name]
-    return tuple(dict.fromkeys(name for name in names if name not in defined))
+    sources = [source for scope in traverse_scope(statements[0]) for source in scope.sources.values()]
+    tables = [source for source in sources if isinstance(source, exp.Table) and source.name]
+    return tuple(dict.fromkeys(f"{table.db}.{table.name}" if table.db else table.name for table in tables))
 
 
 def suggest(name: str, known: Iterable[str], before: str = "") -> str:

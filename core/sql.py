@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.casts import attempt, exact
-from core.contract import Check, Dataset
-from core.quoting import identifier, identifiers, literal
+from core.contract import Check, Column, Dataset
+from core.quoting import identifier, literal
 from core.types import declared_type, stored_type
 
 IMPOSSIBLE_PARTITIONS: Final = ("", "__hive_default_partition__", "null")
@@ -20,85 +20,110 @@ def conform(dataset: Dataset, relation: str) -> str:
     Columns: `_file`, `_ordinal`, `_problem`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), `_failed` and
     `_warned` (names of row checks), `_raw` (the record as it came, of refused rows only).
     """
-    rescued = ", _rescued" if dataset.source.unknown_columns == "rescue" else ""
+    rescued = ["_rescued"] if dataset.source.unknown_columns == "rescue" else []
     read = [f"read.{identifier(c.name)} as {identifier(f'_{n}')}" for n, c in enumerate(dataset.read_columns)]
-    tried = [f"{attempt('read.' + identifier(c.name), c)} as {identifier(f'_t{n}')}" for n, c in enumerate(dataset.read_columns)]
+    tried = [f"{attempt('read.' + identifier(c.name), c)} as _t{n}" for n, c in enumerate(dataset.read_columns)]
     typed = [f"{exact(f'_{n}', f'_t{n}', c)} as {identifier(c.name)}" for n, c in enumerate(dataset.read_columns)]
-    computed = [f"try(cast(({c.sql}) as {stored_type(c.type)})) as {identifier(c.name)}" for c in dataset.computed_columns]
-    reasons = [*_reader_reasons(), *_column_reasons(dataset), *_check_reasons(row_checks(dataset, "quarantine"))]
-    columns = identifiers(column.name for column in dataset.columns)
+    computed = [f"try({_computed(c)}) as {identifier(c.name)}" for c in dataset.computed_columns]
     attempts = ", ".join(f"_t{n}" for n in range(len(tried)))
-    steps = [
-        f"with read as (\n{_indent(relation)}\n)",
-        f"tried as (\n    select _file, _ordinal, _problem, _raw{rescued},\n           {_lines([*read, *tried])}\n    from read\n)",
-        f"typed as (\n    select * exclude ({attempts}),\n           {_lines(typed)}\n    from tried\n)",
-        f"computed as (\n    select *{''.join(', ' + c for c in computed)}\n    from typed\n)" if computed else "computed as (from typed)",
-        f"judged as (\n    select *,\n           {_list(reasons)} as _reasons,\n           {_names(dataset, 'fail')} as _failed,\n"
-        f"           {_names(dataset, 'warn')} as _warned\n    from computed\n)",
-    ]
-    return ",\n".join(steps) + (
-        f"\nselect _file, _ordinal, _problem, {columns}{rescued}, _reasons, _failed, _warned,\n"
-        "       case when _reasons is not null then _raw end as _raw\nfrom judged"
+    columns = [identifier(column.name) for column in dataset.columns]
+    return (
+        f"with read as (\n{_indent(relation)}\n),\n"
+        + _step("tried", ["_file", "_ordinal", "_problem", "_raw", *rescued, *read, *tried], "read")
+        + _step("typed", [f"* exclude ({attempts})", *typed], "tried")
+        + _step("computed", ["*", *computed], "typed")
+        + _step("checked", ["*", *_verdicts(dataset)], "computed")
+        + _step(
+            "judged",
+            ["*", f"{_reasons(dataset)} as _reasons", f"{_broken(dataset, 'fail')} as _failed", f"{_broken(dataset, 'warn')} as _warned"],
+            "checked",
+        ).rstrip(",\n")
+        + _select(["_file", "_ordinal", "_problem", *columns, *rescued, "_reasons", "_failed", "_warned", RAW_WHERE_REFUSED], "judged")
     )
 
 
-def row_checks(dataset: Dataset, action: str) -> tuple[Check, ...]:
-    return tuple(check for check in dataset.checks if check.action == action and not check.looks_elsewhere)
+RAW_WHERE_REFUSED: Final = "case when _reasons is not null then _raw end as _raw"
 
 
-def _reader_reasons() -> list[tuple[str, str]]:
-    return [("_problem is not null", "_problem")]
+def _step(name: str, columns: Sequence[str], source: str) -> str:
+    return f"{name} as ({_indent(_select(columns, source))}\n),\n"
 
 
-def _column_reasons(dataset: Dataset) -> list[tuple[str, str]]:
-    """Return (condition, reason) for each way in which a column refuses a row; a record that could not be read has no columns to judge."""
+def _select(columns: Sequence[str], source: str) -> str:
+    return f"\nselect {', '.join(columns[:1])}{''.join(',' + chr(10) + '       ' + column for column in columns[1:])}\nfrom {source}"
+
+
+def _computed(column: Column) -> str:
+    return f"cast({expression(column.sql or '')} as {stored_type(column.type)})"
+
+
+def expression(sql: str) -> str:
+    """Return a declared expression so that nothing in it, not even a comment, reaches beyond its parentheses."""
+    return f"({sql}\n)" if "--" in sql else f"({sql})"
+
+
+def _verdicts(dataset: Dataset) -> list[str]:
+    """Return a column for each row check (0 passed, 1 broken, 2 could not be computed) and for each computed column (whether it failed)."""
+    checks = [
+        f"coalesce(try(if({expression(check.sql)} is false, 1, 0)), 2) as _k{n}"
+        for n, check in enumerate(dataset.checks)
+        if not check.looks_elsewhere
+    ]
+    failed = [
+        f"if({identifier(c.name)} is null, try({_computed(c)} is null) is null, false) as _f{n}"
+        for n, c in enumerate(dataset.computed_columns)
+    ]
+    return [*checks, *failed]
+
+
+def _reasons(dataset: Dataset) -> str:
+    """Return the list of what speaks against a row. A record that could not be read has no columns to judge."""
+    found = [reason for column in dataset.columns for reason in _column_reasons(dataset, column)]
+    found += [(f"_f{n}", f"{c.name}: cannot be computed") for n, c in enumerate(dataset.computed_columns)]
+    for n, check in _row_checks(dataset, "quarantine"):
+        found += [(f"_k{n} = 1", f"check {check.name}"), (f"_k{n} = 2", f"check {check.name}: cannot be computed")]
+    judged = [(f"_problem is null and {condition}", literal(reason)) for condition, reason in found]
+    return _list([("_problem is not null", "_problem"), *judged])
+
+
+def _column_reasons(dataset: Dataset, column: Column) -> list[tuple[str, str]]:
+    """Return (condition, reason) for each way in which a column refuses a row."""
     found = []
-    needed = {column.name for column in dataset.columns if column.required} | set(dataset.key)
-    numbers = {column.name: n for n, column in enumerate(dataset.read_columns)}
-    for column in dataset.columns:
-        name, number = identifier(column.name), numbers.get(column.name)
-        text = identifier(f"_{number}") if number is not None else None
-        if text and column.type != "varchar":
-            unfit = f"_problem is null and {text} is not null and {name} is null"
-            found.append((unfit, literal(f"{column.name}: not {declared_type(column.type)}")))
-        if column.name in needed:
-            absent = text or name
-            found.append((f"_problem is null and {absent} is null", literal(f"{column.name}: required")))
-        if column.name in dataset.target.partition_by and column.type == "varchar":
-            options = ", ".join(literal(value) for value in IMPOSSIBLE_PARTITIONS)
-            found.append((f"lower({name}) in ({options})", literal(f"{column.name}: a partition's value cannot be this text")))
+    numbers = {c.name: n for n, c in enumerate(dataset.read_columns)}
+    name, number = identifier(column.name), numbers.get(column.name)
+    text = name if number is None else identifier(f"_{number}")
+    if number is not None and column.type != "varchar":
+        found.append((f"{text} is not null and {name} is null", f"{column.name}: not {declared_type(column.type)}"))
+    if column.required or column.name in dataset.key:
+        found.append((f"{text} is null", f"{column.name}: required"))
+    if column.name in dataset.target.partition_by and column.type == "varchar":
+        texts = ", ".join(literal(value) for value in IMPOSSIBLE_PARTITIONS)
+        found.append((f"lower({name}) in ({texts})", f"{column.name}: a partition's value cannot be this text"))
     return found
 
 
-def _check_reasons(checks: Sequence[Check]) -> list[tuple[str, str]]:
-    return [(f"_problem is null and ({check.sql}) is false", literal(f"check {check.name}")) for check in checks]
+def _broken(dataset: Dataset, action: str) -> str:
+    """Return the list of the checks of one action that a row breaks, or for which they could not be computed."""
+    return _list([(f"_problem is null and _k{n} > 0", literal(check.name)) for n, check in _row_checks(dataset, action)])
 
 
-def _names(dataset: Dataset, action: str) -> str:
-    return _list(
-        [
-            (condition, literal(check.name))
-            for check in row_checks(dataset, action)
-            for condition in [f"_problem is null and ({check.sql}) is false"]
-        ]
-    )
+def _row_checks(dataset: Dataset, action: str) -> list[tuple[int, Check]]:
+    return [(n, check) for n, check in enumerate(dataset.checks) if check.action == action and not check.looks_elsewhere]
 
 
 def _list(pairs: Sequence[tuple[str, str]]) -> str:
     """Return the list of the reasons whose condition holds, NULL for none: the list is only made for rows that need one."""
     if not pairs:
         return "null::varchar[]"
-    either = " or ".join(f"({condition})" for condition, _ in pairs)
-    cases = ", ".join(f"case when {condition} then {reason} end" for condition, reason in pairs)
-    return f"case when {either} then list_filter([{cases}], lambda reason: reason is not null) end"
-
-
-def _lines(expressions: Sequence[str]) -> str:
-    return ",\n           ".join(expressions)
+    either = "\n               or ".join(condition for condition, _ in pairs)
+    cases = ",\n               ".join(f"case when {condition} then {reason} end" for condition, reason in pairs)
+    return (
+        f"case when {either}\n           then list_filter([\n               {cases}\n           ], lambda reason: reason is not null) end"
+    )
 
 
 def _indent(text: str) -> str:
-    return "\n".join("    " + line for line in text.splitlines())
+    return "\n".join("    " + line if line else line for line in text.splitlines())
 
 
 # --- order ---------------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import obstore
 from obstore.store import LocalStore, S3Store
 
-from core.errors import Terminal, Transient
+from core.errors import LakeError, Terminal, Transient
 
 CHUNK = 4 << 20
 GONE = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
@@ -156,29 +156,48 @@ class Bucket:
         )
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
+        """Through boto3: obstore refuses a whole listing for one key such as `a//b`."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._full(prefix))
         with _translated(f"{self.uri}/{prefix}"):
-            for batch in obstore.list(self._store, prefix or None, chunk_size=1000):
-                for meta in batch:
-                    yield ObjectRef(meta["path"], None, meta["size"], meta["last_modified"])
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield ObjectRef(found["Key"].removeprefix(self._full("")), None, found["Size"], found["LastModified"])
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         try:
             with _translated(f"object {ref.key}"):
-                wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}
-                got = obstore.get(self._store, ref.key, options=wanted)
-                found = _identified(got.meta)
-                with to.open("wb") as copy:
-                    for chunk in got.stream(min_chunk_size=CHUNK):
-                        copy.write(chunk)
+                found = (self._fetch_plain if _is_plain(self._full(ref.key)) else self._fetch_odd)(ref, to)
         except FileNotFoundError:
             raise _gone(ref) from None
         if ref.version not in (None, found.version):
             raise _gone(ref)
         return replace(found, key=ref.key)
 
+    def _fetch_plain(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}
+        got = obstore.get(self._store, ref.key, options=wanted)
+        with to.open("wb") as copy:
+            for chunk in got.stream(min_chunk_size=CHUNK):
+                copy.write(chunk)
+        return _identified(got.meta)
+
+    def _fetch_odd(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        """A key that obstore would normalise into another one (`a//b`, `../a`)."""
+        wanted = {"VersionId": ref.version} if ref.version and not _is_etag(ref.version) else {}
+        got = self._client.get_object(Bucket=self.bucket, Key=self._full(ref.key), **wanted)
+        with to.open("wb") as copy:
+            shutil.copyfileobj(got["Body"], copy, CHUNK)
+        meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "size": got["ContentLength"]}
+        return _identified({**meta, "last_modified": got["LastModified"]})
+
     def put(self, key: str, body: Path | bytes) -> None:
         with _translated(f"object {key}"):
-            obstore.put(self._store, key, body)
+            if _is_plain(self._full(key)):
+                obstore.put(self._store, key, body)
+            else:
+                self._client.put_object(
+                    Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
+                )
 
     def get(self, key: str) -> bytes | None:
         try:
@@ -188,27 +207,20 @@ class Bucket:
             return None
 
     def move(self, ref: ObjectRef, to: str) -> None:
-        from botocore.exceptions import ClientError
-
         if ref.version is None:
             raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
         versioned = {} if _is_etag(ref.version) else {"VersionId": ref.version}
         unchanged = {"CopySourceIfMatch": ref.version} if _is_etag(ref.version) else {}
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
-            self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
-            self._verify(ref, to)
-            self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in GONE:
-                return  # moved by an earlier try, or overwritten since
-            raise Transient(f"object {ref.key}", found=_first_line(error), remedy="Try again.") from error
-
-    def _verify(self, ref: ObjectRef, to: str) -> None:
-        with _translated(f"object {to}"):
-            copied = obstore.head(self._store, to)
-        if copied["size"] != ref.size:
-            raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=f"{copied['size']}")
+            with _translated(f"object {ref.key}"):
+                self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+                copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
+                if copied["ContentLength"] != ref.size:
+                    raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
+                self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
+        except FileNotFoundError:
+            return  # moved by an earlier try, or overwritten since
 
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):
@@ -217,16 +229,29 @@ class Bucket:
 
 @contextmanager
 def _translated(subject: str) -> Iterator[None]:
-    """Translate what obstore and boto3 raise: refused access is Terminal, everything else may pass."""
+    """Translate what obstore and boto3 raise: FileNotFoundError for what is gone, Terminal for refused access, Transient for the rest."""
     try:
         yield
-    except obstore.exceptions.NotFoundError as error:
-        raise FileNotFoundError(subject) from error
-    except (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError) as error:
-        remedy = "Check the credentials and the bucket's policy."
-        raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
-    except obstore.exceptions.BaseError as error:
-        raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+    except (FileNotFoundError, LakeError):
+        raise
+    except Exception as error:
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        if isinstance(error, obstore.exceptions.NotFoundError) or code in GONE:
+            raise FileNotFoundError(subject) from error
+        if isinstance(error, DENIED) or code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            remedy = "Check the credentials and the bucket's policy."
+            raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
+        if isinstance(error, obstore.exceptions.BaseError) or type(error).__module__.startswith("botocore"):
+            raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+        raise
+
+
+DENIED = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
+
+
+def _is_plain(key: str) -> bool:
+    """Whether obstore takes a key as it is."""
+    return key.isprintable() and all(part not in ("", ".", "..") for part in key.split("/"))
 
 
 def _first_line(error: BaseException) -> str:

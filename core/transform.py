@@ -12,8 +12,8 @@ from cronsim import CronSim
 from core import delta
 from core.contract import CRON, Transform
 from core.delta import Change, Snapshot
-from core.engine import fragments, schema_of, storable
-from core.errors import LakeError, Terminal
+from core.engine import Layout, Planned, fragments, schema_of, storable
+from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
 
 RAN: Final = "lakelet/ran"
@@ -84,18 +84,14 @@ def run(lake: Lake, transform: Transform) -> Transformed:
     started = time.perf_counter()
     with lake.workplace() as work, lake.session(work) as connection:
         inputs = {name: _mounted(lake, connection, transform, name) for name in transform.inputs}
-        query = _storable(connection, transform)
-        target = delta.ensure(
-            lake.uri(transform.target.path),
-            schema_of(connection, query),
-            partition_by=transform.target.partition_by,
-            options=lake.settings.aws,
-            description=transform.description,
-        )
+        target, planned = lake.table(transform), _planned(lake, connection, transform)
+        if target is not None:
+            target = _ensure(lake, transform, planned)
+        added = _fragments(connection, transform, target or planned)
+        target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}
-        added = _fragments(connection, transform, query, target)
-        rows = sum(file.rows for file in added)
-        now = lake.now()
+        _refuse_older(target, consumed)
+        rows, now = sum(file.rows for file in added), lake.now()
         identities = {RAN: int(now.timestamp() * 1000), **{_input(name): version for name, version in consumed.items()}}
         record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows}
         version = delta.commit(target, Change(added, target.files, identities, record, exclusive=True), now=now)
@@ -115,18 +111,34 @@ def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Trans
     return snapshot
 
 
-def _storable(connection: duckdb.DuckDBPyConnection, transform: Transform) -> str:
+def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:
     try:
-        return storable(connection, transform.query)
+        schema = schema_of(connection, storable(connection, transform.query))
+    except duckdb.Error as error:
+        raise _failed(transform, error) from error
+    return Planned(lake.uri(transform.target.path), schema, transform.target.partition_by)
+
+
+def _ensure(lake: Lake, transform: Transform, planned: Planned) -> Snapshot:
+    return delta.ensure(
+        planned.uri, planned.schema, partition_by=planned.partition_by, options=lake.settings.aws, description=transform.description
+    )
+
+
+def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, table: Layout) -> tuple[delta.DataFile, ...]:
+    try:
+        return fragments(connection, storable(connection, transform.query), table)
     except duckdb.Error as error:
         raise _failed(transform, error) from error
 
 
-def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, query: str, target: Snapshot) -> tuple[delta.DataFile, ...]:
-    try:
-        return fragments(connection, query, target)
-    except duckdb.Error as error:
-        raise _failed(transform, error) from error
+def _refuse_older(target: Snapshot, consumed: Mapping[str, int]) -> None:
+    """A run that was overtaken by one over newer inputs must not put its older result over the other's."""
+    newer = {name: found for name, version in consumed.items() if (found := target.identity(_input(name)) or 0) > version}
+    if newer:
+        raise Conflict(
+            f"table {target.uri}", expected=f"inputs up to {dict(consumed)}", found=f"a result of {newer}", remedy="Run it again."
+        )
 
 
 def _failed(transform: Transform, error: Exception) -> LakeError:

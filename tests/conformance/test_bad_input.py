@@ -320,15 +320,16 @@ def test_any_name_is_loaded_and_archived_in_any_place(anywhere: World) -> None:
     assert anywhere.run() == []
 
 
-def test_a_key_that_only_s3_can_hold_holds_up_nobody(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "key", ["raw/orders//c.csv", "raw/orders/d\ne.csv", "raw/orders/" + "g" * 1006], ids=["//", "newline", "1024 bytes"]
+)
+def test_a_key_that_only_s3_can_hold_holds_up_nobody(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     import boto3
 
     uri = bucket(s3_endpoint, monkeypatch)
     world = World(tmp_path, uri).declare(ORDERS)
-    odd = ["raw/orders//c.csv", "raw/orders/d\ne.csv", "raw/orders/" + "g" * 1006]
-    for key in odd:
-        boto3.client("s3", region_name="us-east-1").put_object(Bucket=uri.split("/")[2], Key=f"shop/{key}", Body=GOOD)
     world.put("raw/orders/good.csv", HEADER + "2,,\n")
+    boto3.client("s3", region_name="us-east-1").put_object(Bucket=uri.split("/")[2], Key=f"shop/{key}", Body=GOOD)
     world.run()
     assert 2 in world.values("select id from orders")
 

@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 ORDER = [
     "errors", "types", "quoting", "contract", "project", "declarations", "casts", "sql", "storage", "session", "readers", "quality",
-    "delta", "engine", "change", "lake", "expect", "export", "settle", "ingest", "transform", "run", "binding", "status", "query", "sample",
+    "delta", "statistics", "engine", "change", "lake", "expect", "export", "settle", "ingest", "transform", "run", "binding", "status",
+    "query", "sample",
 ]  # fmt: skip
 DUCKDB = "session engine readers quality change lake expect export ingest transform binding query sample"
 VENDORS = {

@@ -86,7 +86,8 @@ def test_no_transform_reaches_beyond_the_lake(world: World, secret: Path, read: 
     except Terminal:
         return
     assert any(isinstance(step, Undone) and step.name == "t" for step in world.run())
-    assert world.lake.table(world.lake.project.named("t")) is None
+    table = world.lake.table(world.lake.project.named("t"))
+    assert table is None or table.rows == 0
 
 
 STOLEN = "(select content from read_text('SECRET')) = 'password'"
@@ -132,8 +133,9 @@ def test_a_lake_in_s3_is_the_only_bucket_that_can_be_read(anywhere: World) -> No
     for read in ("read_text('s3://other-bucket/x')", "read_text('/etc/passwd')", "read_text('/proc/self/environ')"):
         with pytest.raises(Terminal):
             query(anywhere.lake, f"select * from {read}")
-    secrets = query(anywhere.lake, "select count(*) from duckdb_secrets() where secret_string like '%secret=test%'")
-    assert secrets.rows == ((0,),)
+    if anywhere.uri.startswith("s3://"):
+        secrets = query(anywhere.lake, "select count(*) from duckdb_secrets() where secret_string like '%secret=test%'")
+        assert secrets.rows == ((0,),)
 
 
 def test_the_session_counts_in_utc_and_spills_where_it_may(world: World) -> None:

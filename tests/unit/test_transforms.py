@@ -114,7 +114,6 @@ def test_a_run_records_what_it_consumed_in_its_own_commit(world: World) -> None:
         "select error('no') from orders", "select cast(amount as date) as d from orders", "select no_such(id) from orders", "select x from orders",
         "select 9223372036854775807::hugeint + id as big from orders", "select interval 1 day as i from orders", "select time '10:00' as t from orders",
         "select map {'a': 1} as m from orders", "select amount as id from orders", "select 1 as id, 2 as extra, 3 as id from orders",
-        "with orders as (select * from orders) select * from orders",
     ],
 )  # fmt: skip
 def test_a_transform_that_fails_leaves_its_table_and_the_others_alone(world: World, sql: str) -> None:

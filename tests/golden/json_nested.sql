@@ -1,0 +1,41 @@
+with read as (
+    select *
+    from readings_as_read
+),
+tried as (
+    select _file, _ordinal, _problem, _raw,
+           read."device" as "_0",
+           read."at" as "_1",
+           read."temperature" as "_2",
+           read."tags" as "_3",
+           read."position" as "_4",
+           read."rest" as "_5",
+           read."device" as "_t0",
+           try_cast(read."at" as timestamptz) as "_t1",
+           try_cast(read."temperature" as double) as "_t2",
+           try_cast(try_cast(read."tags" as json) as varchar[]) as "_t3",
+           try_cast(try_cast(read."position" as json) as struct("lat" double, "lon" double)) as "_t4",
+           read."rest" as "_t5"
+    from read
+),
+typed as (
+    select * exclude (_t0, _t1, _t2, _t3, _t4, _t5),
+           _t0 as "device",
+           case when case when length(_1) > 26 and regexp_matches(_1, '\.[0-9]{6}[0-9]*[1-9]') then null else _t1 end between timestamptz '0001-01-01 00:00:00Z' and timestamptz '9999-12-31 23:59:59.999999Z' then case when length(_1) > 26 and regexp_matches(_1, '\.[0-9]{6}[0-9]*[1-9]') then null else _t1 end end as "at",
+           case when (isfinite(_t2) or isnan(_t2) or contains(lower(_2), 'inf')) and not contains(_2, '_') then _t2 end as "temperature",
+           case when json_contains(to_json(_t3), try_cast(_3 as json)) then _t3 end as "tags",
+           case when json_contains(to_json(_t4), try_cast(_4 as json)) then _t4 end as "position",
+           case when json_valid(_5) then _5 end as "rest"
+    from tried
+),
+computed as (from typed),
+judged as (
+    select *,
+           case when (_problem is not null) or (_problem is null and "_0" is null) or (_problem is null and "_1" is not null and "at" is null) or (_problem is null and "_2" is not null and "temperature" is null) or (_problem is null and "_3" is not null and "tags" is null) or (_problem is null and "_4" is not null and "position" is null) or (_problem is null and "_5" is not null and "rest" is null) then list_filter([case when _problem is not null then _problem end, case when _problem is null and "_0" is null then 'device: required' end, case when _problem is null and "_1" is not null and "at" is null then 'at: not timestamp' end, case when _problem is null and "_2" is not null and "temperature" is null then 'temperature: not double' end, case when _problem is null and "_3" is not null and "tags" is null then 'tags: not varchar[]' end, case when _problem is null and "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end, case when _problem is null and "_5" is not null and "rest" is null then 'rest: not json' end], lambda reason: reason is not null) end as _reasons,
+           null::varchar[] as _failed,
+           null::varchar[] as _warned
+    from computed
+)
+select _file, _ordinal, _problem, "device", "at", "temperature", "tags", "position", "rest", _reasons, _failed, _warned,
+       case when _reasons is not null then _raw end as _raw
+from judged

@@ -1,0 +1,151 @@
+"""The store's verbs can be repeated after a crash, and never lead out of the lake."""
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import Terminal
+from core.storage import ObjectGone, ObjectRef
+from tests.world import ORDERS, World
+
+
+def ref_of(world: World, key: str, tmp_path: Path) -> ObjectRef:
+    """Return an object's full identity, as a fetch finds it."""
+    found: ObjectRef = world.lake.raw.fetch(ObjectRef(key), tmp_path / "copy")
+    return found
+
+
+@pytest.fixture
+def store(anywhere: World) -> World:
+    return anywhere.declare(ORDERS)
+
+
+def test_what_was_put_is_listed_got_and_fetched(store: World, tmp_path: Path) -> None:
+    store.put("raw/a/b c.csv", b"one")
+    store.put("raw/a/b c.csv", b"two!")
+    (listed,) = store.lake.raw.list("raw/")
+    assert (listed.key, listed.size, listed.version) == ("raw/a/b c.csv", 4, None)
+    found = ref_of(store, listed.key, tmp_path)
+    assert (found.key, found.size, (tmp_path / "copy").read_bytes()) == (listed.key, 4, b"two!")
+    assert found.version
+    assert found.modified.tzinfo is not None
+    assert store.lake.raw.get("raw/a/b c.csv") == b"two!"
+    assert store.lake.raw.get("raw/nothing") is None
+
+
+def test_a_listing_is_of_a_folder_and_not_of_names_that_begin_alike(store: World) -> None:
+    store.put("raw/orders/a.csv", b"1")
+    store.put("raw/orders-old/a.csv", b"1")
+    assert store.keys("raw/orders/") == {"raw/orders/a.csv"}
+    assert store.keys("nowhere/") == set()
+
+
+def test_an_object_is_moved_once_and_moving_it_again_is_nothing(store: World, tmp_path: Path) -> None:
+    store.put("raw/a.csv", b"one")
+    ref = ref_of(store, "raw/a.csv", tmp_path)
+    for _ in range(3):
+        store.lake.raw.move(ref, "archived/a.csv")
+        assert store.keys() == {"archived/a.csv"}
+    assert store.lake.raw.get("archived/a.csv") == b"one"
+
+
+def test_a_move_leaves_a_newer_version_where_it_is(store: World, tmp_path: Path) -> None:
+    store.put("raw/a.csv", b"old")
+    old = ref_of(store, "raw/a.csv", tmp_path)
+    store.put("raw/a.csv", b"new!")
+    store.lake.raw.move(old, "archived/a.csv")
+    store.lake.raw.move(old, "archived/a.csv")
+    assert store.lake.raw.get("raw/a.csv") == b"new!"
+    new = ref_of(store, "raw/a.csv", tmp_path)
+    assert new.version != old.version
+    store.lake.raw.move(new, "archived/new.csv")
+    assert store.lake.raw.get("archived/new.csv") == b"new!"
+    assert store.lake.raw.get("raw/a.csv") is None
+
+
+def test_a_move_that_was_killed_after_the_copy_is_finished(store: World, tmp_path: Path) -> None:
+    store.put("raw/a.csv", b"one")
+    ref = ref_of(store, "raw/a.csv", tmp_path)
+    store.put("archived/a.csv", b"on")  # what a crash could leave of another store's copy
+    store.lake.raw.move(ref, "archived/a.csv")
+    assert store.lake.raw.get("archived/a.csv") == b"one"
+    assert store.keys("raw/") == set()
+
+
+def test_an_object_that_vanished_is_gone_and_not_an_error_of_another_kind(store: World, tmp_path: Path) -> None:
+    with pytest.raises(ObjectGone, match=r"raw/nothing\.csv"):
+        ref_of(store, "raw/nothing.csv", tmp_path)
+    store.put("raw/a.csv", b"one")
+    ref = ref_of(store, "raw/a.csv", tmp_path)
+    store.lake.raw.move(ref, "archived/a.csv")
+    with pytest.raises(ObjectGone):
+        store.lake.raw.fetch(ref, tmp_path / "copy")
+    with pytest.raises(ObjectGone):
+        ref_of(store, "raw", tmp_path)
+
+
+def test_a_fetch_of_a_version_gets_that_version_or_nothing(store: World, tmp_path: Path) -> None:
+    store.put("raw/a.csv", b"old")
+    old = ref_of(store, "raw/a.csv", tmp_path)
+    store.put("raw/a.csv", b"new!")
+    if store.uri.startswith("s3://"):
+        assert store.lake.raw.fetch(old, tmp_path / "copy") == old
+        assert (tmp_path / "copy").read_bytes() == b"old"
+    else:
+        with pytest.raises(ObjectGone):
+            store.lake.raw.fetch(old, tmp_path / "copy")
+
+
+def test_an_object_that_vanishes_between_the_listing_and_the_fetch_holds_up_nobody(store: World) -> None:
+    from core.ingest import ingest
+
+    store.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
+    done = ingest(store.lake, store.lake.project.datasets["orders"], [ObjectRef("raw/orders/gone.csv"), *store.lake.raw.list("raw/")])
+    assert {outcome.object.key: outcome.fate for outcome in done.objects} == {"raw/orders/gone.csv": "gone", "raw/orders/a.csv": "loaded"}
+
+
+def test_every_version_that_waits_is_loaded_once(store: World) -> None:
+    if not store.uri.startswith("s3://"):
+        pytest.skip("a folder keeps no versions")
+    for n in range(3):
+        store.put("raw/orders/a.csv", f"id,amount,placed\n{n},1,\n")
+    while store.run():
+        pass
+    assert store.values("select id from orders order by id") == [0, 1, 2]
+    assert store.keys("raw/") == set()
+    assert len(store.keys("archived/")) == 3
+
+
+def test_deleting_twice_is_deleting_once(store: World) -> None:
+    store.put("exports/a.csv", b"one")
+    for _ in range(2):
+        store.lake.store.delete("exports/a.csv")
+    assert store.keys() == set()
+
+
+OUTSIDE = ["../a", "raw/../../a", "/etc/passwd", "raw/..", "..", "a/../../../b"]
+
+
+@pytest.mark.parametrize("key", OUTSIDE)
+def test_a_key_that_leads_out_of_the_lake_is_refused_by_every_verb(world: World, tmp_path: Path, key: str) -> None:
+    raw = world.declare(ORDERS).lake.raw
+    world.put("raw/a.csv", b"one")
+    ref = ref_of(world, "raw/a.csv", tmp_path)
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    verbs = [
+        lambda: raw.put(key, b"x"), lambda: raw.get(key), lambda: raw.delete(key), lambda: list(raw.list(key)), lambda: raw.move(ref, key),
+        lambda: raw.fetch(ObjectRef(key), tmp_path / "copy"), lambda: raw.move(ObjectRef(key, "1"), "archived/x"),
+    ]  # fmt: skip
+    for verb in verbs:
+        with pytest.raises(Terminal):
+            verb()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_put_replaces_at_once_and_leaves_nothing_beside_it(world: World, tmp_path: Path) -> None:
+    world.declare(ORDERS)
+    (tmp_path / "local").write_bytes(b"x" * 100_000)
+    world.lake.store.put("exports/a.csv", b"y")
+    world.lake.store.put("exports/a.csv", tmp_path / "local")
+    assert [path.name for path in Path(world.uri, "exports").iterdir()] == ["a.csv"]
+    assert len(world.lake.store.get("exports/a.csv") or b"") == 100_000
