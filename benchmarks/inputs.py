@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.harness import CACHE, python
+from benchmarks.harness import CACHE, python, workspace
 
 
 def samples(project: Path, pipeline: str, rows: int) -> Path:
@@ -21,11 +21,9 @@ def samples(project: Path, pipeline: str, rows: int) -> Path:
         digest.update(source.relative_to(project).as_posix().encode() + source.read_bytes())
     folder = CACHE / f"{pipeline}-{rows}-{digest.hexdigest()[:8]}"
     if not folder.is_dir():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        making = Path(tempfile.mkdtemp(prefix="making-", dir=CACHE))
-        python("benchmarks.inputs", str(project), pipeline, str(rows), str(making / "raw"))
-        (making / "raw").rename(folder)
-        making.rmdir()
+        with workspace() as making:
+            python("benchmarks.inputs", str(project), pipeline, str(rows), str(making / "raw"))
+            (making / "raw").rename(folder)
     return folder
 
 
@@ -38,7 +36,7 @@ def link(source: Path, lake: Path, keys: Sequence[str] = ()) -> None:
 
 
 def _make(project: str, pipeline: str, rows: str, target: str) -> None:
-    from core.project import load
+    from core.lake import open_lake
     from core.sample import sample
 
     def put(key: str, file: Path) -> None:
@@ -46,8 +44,9 @@ def _make(project: str, pipeline: str, rows: str, target: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, path)
 
+    lake = open_lake(project, target)
     with tempfile.TemporaryDirectory(dir=Path(target).parent) as work:
-        sample(Path(project, pipeline), rows=int(rows), owner=load(Path(project)).match, put=put, work=Path(work))
+        sample(Path(project, pipeline), rows=int(rows), owner=lake.project.match, put=put, work=Path(work))
 
 
 if __name__ == "__main__":

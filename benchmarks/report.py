@@ -75,7 +75,7 @@ def page(rounds: Sequence[Round]) -> str:
         parts.append(f"## {benchmark.title}\n\n{benchmark.note}\n")
         parts.append("| " + " | ".join(HEADER) + " |\n|---|" + "--:|" * (len(HEADER) - 1))
         parts += ["| " + " | ".join(row) + " |" for row in table(measured)]
-        parts.append(f"\n{count} rounds in turns{'; at most two of PySpark' if slow else ''}.\n")
+        parts.append(f"\n{count} round{'s'[: count != 1]} in turns{'; at most two of PySpark' if slow else ''}.\n")
     parts.append("## The machine\n")
     parts += [f"- {name}: {value}" for name, value in machine().items()]
     return "\n".join(parts) + "\n"

@@ -79,6 +79,8 @@ def _partition_order(connection: duckdb.DuckDBPyConnection, query: str, partitio
 
 def _refuse_partitions(table: Layout) -> None:
     for name in table.partition_by:
+        if name not in table.schema.names:
+            raise Terminal(f"table {table.uri}", expected=f"its partition column {name}", found=", ".join(table.schema.names))
         kind = table.schema.field(name).type
         if not any(test(kind) for test in PARTITION_TYPES):
             raise Terminal(
@@ -185,7 +187,7 @@ def _stored(kind: Any, column: str) -> str:
 
 def storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     """Wrap a query so that every column has a type that a Delta table can hold; Terminal for one that has no equal."""
-    result = connection.execute(f"select * from ({query}) limit 0")
+    result = connection.execute(f"select * from (\n{query}\n) limit 0")
     columns = []
     for name, kind in zip((column[0] for column in result.description), connection.sql(query).types, strict=True):
         stored = _stored(kind, name)

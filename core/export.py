@@ -68,7 +68,7 @@ def _changed(export: Export, snapshot: Snapshot, old: Snapshot | None) -> Iterab
 
 
 def _forget(lake: Lake, declaration: Declaration, export: Export, snapshot: Snapshot) -> None:
-    """Delete the files of partitions that are no more, where it is not known what was exported last (a killed first export, a short log)."""
+    """Delete the files of partitions that are no more, where it is not known what was exported last (killed first export, short log)."""
     if not export.partition_by:
         return
     current = {_key(declaration, export, partition) for partition in partitions(snapshot)}

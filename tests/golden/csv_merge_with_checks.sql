@@ -3,15 +3,18 @@ with read as (
     from orders_as_read
 ),
 tried as (
-    select _file, _ordinal, _problem, _raw,
+    select _file,
+           _ordinal,
+           _problem,
+           _raw,
            read."id" as "_0",
            read."total amount" as "_1",
            read."placed" as "_2",
            read."country" as "_3",
-           try_cast(read."id" as bigint) as "_t0",
-           try_cast(read."total amount" as decimal(12,2)) as "_t1",
-           try_cast(try_strptime(read."placed", '%d.%m.%Y %H:%M') as timestamptz) as "_t2",
-           read."country" as "_t3"
+           try_cast(read."id" as bigint) as _t0,
+           try_cast(read."total amount" as decimal(12,2)) as _t1,
+           try_cast(try_strptime(read."placed", '%d.%m.%Y %H:%M') as timestamptz) as _t2,
+           read."country" as _t3
     from read
 ),
 typed as (
@@ -23,16 +26,62 @@ typed as (
     from tried
 ),
 computed as (
-    select *, try(cast((cast(placed as date)) as date)) as "day"
+    select *,
+           try(cast((cast(placed as date)) as date)) as "day"
     from typed
+),
+checked as (
+    select *,
+           coalesce(try(if(("total amount" >= 0) is false, 1, 0)), 2) as _k0,
+           coalesce(try(if((placed > timestamptz '2000-01-01 00:00:00+00') is false, 1, 0)), 2) as _k1,
+           coalesce(try(if(("total amount" < 10000) is false, 1, 0)), 2) as _k2,
+           if("day" is null, try(cast((cast(placed as date)) as date) is null) is null, false) as _f0
+    from computed
 ),
 judged as (
     select *,
-           case when (_problem is not null) or (_problem is null and "_0" is not null and "id" is null) or (_problem is null and "_0" is null) or (_problem is null and "_1" is not null and "total amount" is null) or (_problem is null and "_2" is not null and "placed" is null) or (_problem is null and "_3" is null) or (lower("country") in ('', '__hive_default_partition__', 'null')) or (_problem is null and ("total amount" >= 0) is false) then list_filter([case when _problem is not null then _problem end, case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end, case when _problem is null and "_0" is null then 'id: required' end, case when _problem is null and "_1" is not null and "total amount" is null then 'total amount: not decimal(12,2)' end, case when _problem is null and "_2" is not null and "placed" is null then 'placed: not timestamp' end, case when _problem is null and "_3" is null then 'country: required' end, case when lower("country") in ('', '__hive_default_partition__', 'null') then 'country: a partition''s value cannot be this text' end, case when _problem is null and ("total amount" >= 0) is false then 'check amount_not_negative' end], lambda reason: reason is not null) end as _reasons,
-           case when (_problem is null and (placed > timestamptz '2000-01-01 00:00:00+00') is false) then list_filter([case when _problem is null and (placed > timestamptz '2000-01-01 00:00:00+00') is false then 'clock_was_set' end], lambda reason: reason is not null) end as _failed,
-           case when (_problem is null and ("total amount" < 10000) is false) then list_filter([case when _problem is null and ("total amount" < 10000) is false then 'amount_is_usual' end], lambda reason: reason is not null) end as _warned
-    from computed
+           case when _problem is not null
+                   or _problem is null and "_0" is not null and "id" is null
+                   or _problem is null and "_0" is null
+                   or _problem is null and "_1" is not null and "total amount" is null
+                   or _problem is null and "_2" is not null and "placed" is null
+                   or _problem is null and "_3" is null
+                   or _problem is null and lower("country") in ('', '__hive_default_partition__', 'null')
+                   or _problem is null and _f0
+                   or _problem is null and _k0 = 1
+                   or _problem is null and _k0 = 2
+               then list_filter([
+                   case when _problem is not null then _problem end,
+                   case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end,
+                   case when _problem is null and "_0" is null then 'id: required' end,
+                   case when _problem is null and "_1" is not null and "total amount" is null then 'total amount: not decimal(12,2)' end,
+                   case when _problem is null and "_2" is not null and "placed" is null then 'placed: not timestamp' end,
+                   case when _problem is null and "_3" is null then 'country: required' end,
+                   case when _problem is null and lower("country") in ('', '__hive_default_partition__', 'null') then 'country: a partition''s value cannot be this text' end,
+                   case when _problem is null and _f0 then 'day: cannot be computed' end,
+                   case when _problem is null and _k0 = 1 then 'check amount_not_negative' end,
+                   case when _problem is null and _k0 = 2 then 'check amount_not_negative: cannot be computed' end
+               ], lambda reason: reason is not null) end as _reasons,
+           case when _problem is null and _k1 > 0
+               then list_filter([
+                   case when _problem is null and _k1 > 0 then 'clock_was_set' end
+               ], lambda reason: reason is not null) end as _failed,
+           case when _problem is null and _k2 > 0
+               then list_filter([
+                   case when _problem is null and _k2 > 0 then 'amount_is_usual' end
+               ], lambda reason: reason is not null) end as _warned
+    from checked
 )
-select _file, _ordinal, _problem, "id", "total amount", "placed", "country", "day", _reasons, _failed, _warned,
+select _file,
+       _ordinal,
+       _problem,
+       "id",
+       "total amount",
+       "placed",
+       "country",
+       "day",
+       _reasons,
+       _failed,
+       _warned,
        case when _reasons is not null then _raw end as _raw
 from judged

@@ -3,19 +3,22 @@ with read as (
     from readings_as_read
 ),
 tried as (
-    select _file, _ordinal, _problem, _raw,
+    select _file,
+           _ordinal,
+           _problem,
+           _raw,
            read."device" as "_0",
            read."at" as "_1",
            read."temperature" as "_2",
            read."tags" as "_3",
            read."position" as "_4",
            read."rest" as "_5",
-           read."device" as "_t0",
-           try_cast(read."at" as timestamptz) as "_t1",
-           try_cast(read."temperature" as double) as "_t2",
-           try_cast(try_cast(read."tags" as json) as varchar[]) as "_t3",
-           try_cast(try_cast(read."position" as json) as struct("lat" double, "lon" double)) as "_t4",
-           read."rest" as "_t5"
+           read."device" as _t0,
+           try_cast(read."at" as timestamptz) as _t1,
+           try_cast(read."temperature" as double) as _t2,
+           try_cast(try_cast(read."tags" as json) as varchar[]) as _t3,
+           try_cast(try_cast(read."position" as json) as struct("lat" double, "lon" double)) as _t4,
+           read."rest" as _t5
     from read
 ),
 typed as (
@@ -28,14 +31,47 @@ typed as (
            case when json_valid(_5) then _5 end as "rest"
     from tried
 ),
-computed as (from typed),
+computed as (
+    select *
+    from typed
+),
+checked as (
+    select *
+    from computed
+),
 judged as (
     select *,
-           case when (_problem is not null) or (_problem is null and "_0" is null) or (_problem is null and "_1" is not null and "at" is null) or (_problem is null and "_2" is not null and "temperature" is null) or (_problem is null and "_3" is not null and "tags" is null) or (_problem is null and "_4" is not null and "position" is null) or (_problem is null and "_5" is not null and "rest" is null) then list_filter([case when _problem is not null then _problem end, case when _problem is null and "_0" is null then 'device: required' end, case when _problem is null and "_1" is not null and "at" is null then 'at: not timestamp' end, case when _problem is null and "_2" is not null and "temperature" is null then 'temperature: not double' end, case when _problem is null and "_3" is not null and "tags" is null then 'tags: not varchar[]' end, case when _problem is null and "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end, case when _problem is null and "_5" is not null and "rest" is null then 'rest: not json' end], lambda reason: reason is not null) end as _reasons,
+           case when _problem is not null
+                   or _problem is null and "_0" is null
+                   or _problem is null and "_1" is not null and "at" is null
+                   or _problem is null and "_2" is not null and "temperature" is null
+                   or _problem is null and "_3" is not null and "tags" is null
+                   or _problem is null and "_4" is not null and "position" is null
+                   or _problem is null and "_5" is not null and "rest" is null
+               then list_filter([
+                   case when _problem is not null then _problem end,
+                   case when _problem is null and "_0" is null then 'device: required' end,
+                   case when _problem is null and "_1" is not null and "at" is null then 'at: not timestamp' end,
+                   case when _problem is null and "_2" is not null and "temperature" is null then 'temperature: not double' end,
+                   case when _problem is null and "_3" is not null and "tags" is null then 'tags: not varchar[]' end,
+                   case when _problem is null and "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end,
+                   case when _problem is null and "_5" is not null and "rest" is null then 'rest: not json' end
+               ], lambda reason: reason is not null) end as _reasons,
            null::varchar[] as _failed,
            null::varchar[] as _warned
-    from computed
+    from checked
 )
-select _file, _ordinal, _problem, "device", "at", "temperature", "tags", "position", "rest", _reasons, _failed, _warned,
+select _file,
+       _ordinal,
+       _problem,
+       "device",
+       "at",
+       "temperature",
+       "tags",
+       "position",
+       "rest",
+       _reasons,
+       _failed,
+       _warned,
        case when _reasons is not null then _raw end as _raw
 from judged

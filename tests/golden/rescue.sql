@@ -3,11 +3,15 @@ with read as (
     from events_as_read
 ),
 tried as (
-    select _file, _ordinal, _problem, _raw, _rescued,
+    select _file,
+           _ordinal,
+           _problem,
+           _raw,
+           _rescued,
            read."id" as "_0",
            read."say ""hi""; --" as "_1",
-           try_cast(read."id" as bigint) as "_t0",
-           try_cast(read."say ""hi""; --" as boolean) as "_t1"
+           try_cast(read."id" as bigint) as _t0,
+           try_cast(read."say ""hi""; --" as boolean) as _t1
     from read
 ),
 typed as (
@@ -16,14 +20,38 @@ typed as (
            _t1 as "say ""hi""; --"
     from tried
 ),
-computed as (from typed),
+computed as (
+    select *
+    from typed
+),
+checked as (
+    select *
+    from computed
+),
 judged as (
     select *,
-           case when (_problem is not null) or (_problem is null and "_0" is not null and "id" is null) or (_problem is null and "_0" is null) or (_problem is null and "_1" is not null and "say ""hi""; --" is null) then list_filter([case when _problem is not null then _problem end, case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end, case when _problem is null and "_0" is null then 'id: required' end, case when _problem is null and "_1" is not null and "say ""hi""; --" is null then 'say "hi"; --: not boolean' end], lambda reason: reason is not null) end as _reasons,
+           case when _problem is not null
+                   or _problem is null and "_0" is not null and "id" is null
+                   or _problem is null and "_0" is null
+                   or _problem is null and "_1" is not null and "say ""hi""; --" is null
+               then list_filter([
+                   case when _problem is not null then _problem end,
+                   case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end,
+                   case when _problem is null and "_0" is null then 'id: required' end,
+                   case when _problem is null and "_1" is not null and "say ""hi""; --" is null then 'say "hi"; --: not boolean' end
+               ], lambda reason: reason is not null) end as _reasons,
            null::varchar[] as _failed,
            null::varchar[] as _warned
-    from computed
+    from checked
 )
-select _file, _ordinal, _problem, "id", "say ""hi""; --", _rescued, _reasons, _failed, _warned,
+select _file,
+       _ordinal,
+       _problem,
+       "id",
+       "say ""hi""; --",
+       _rescued,
+       _reasons,
+       _failed,
+       _warned,
        case when _reasons is not null then _raw end as _raw
 from judged

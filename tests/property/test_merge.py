@@ -145,7 +145,13 @@ def test_an_empty_newest_object_empties_an_overwritten_table(world: World) -> No
 
 # --- a contract that changes ---------------------------------------------------------------------------------------------------------
 
-SMALL = "dataset: s\nsource: {path: raw/s/, format: jsonl}\ncolumns: [{name: id, type: bigint}, {name: v}MORE]\nkey: [id]\ntarget: {path: processed/s/, mode: MODE}\n"
+SMALL = """
+dataset: s
+source: {path: raw/s/, format: jsonl}
+columns: [{name: id, type: bigint}, {name: v}MORE]
+key: [id]
+target: {path: processed/s/, mode: MODE}
+"""
 
 
 @pytest.mark.parametrize("mode", ["append", "merge", "overwrite"])

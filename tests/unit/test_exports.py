@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +93,23 @@ def test_two_formats_may_share_a_folder(world: World) -> None:
     ] == ["2.00"]
 
 
+def killed(world: World, monkeypatch: pytest.MonkeyPatch, where: Any, **replaced: Any) -> None:
+    """Run until something kills it."""
+    with monkeypatch.context() as patch:
+        for name, function in replaced.items():
+            patch.setattr(where, name, function)
+        with pytest.raises(Killed):
+            world.run()
+
+
 @pytest.mark.parametrize("at", [1, 2, 3])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_an_export_that_was_killed_is_completed_by_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch, at: int, after: bool
 ) -> None:
     world.declare(SALES).put("raw/sales/a.csv", HEADER + "1,mon,1\n2,tue,2\n")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(world.lake.store, "put", failing_once(world.lake.store.put, Killed(), at=at, after=after))
-        world.run()
+    put = failing_once(world.lake.store.put, Killed(), at=at, after=after)
+    killed(world, monkeypatch, world.lake.store, put=put)
     assert any(isinstance(step, Published) for step in world.run())
     assert {folder: len(rows) for folder, rows in exported(world).items()} == {"day=mon": 1, "day=tue": 1}
     assert world.run() == []
@@ -110,13 +117,10 @@ def test_an_export_that_was_killed_is_completed_by_the_next_run(
 
 def test_a_file_of_a_killed_first_export_does_not_outlive_its_partition(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.declare(SALES).put("raw/sales/a.csv", HEADER + "1,mon,1\n2,tue,2\n")
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(world.lake.store, "put", failing_once(world.lake.store.put, Killed(), at=3, after=False))
-        world.run()
+    killed(world, monkeypatch, world.lake.store, put=failing_once(world.lake.store.put, Killed(), at=3, after=False))
     world.put("raw/sales/b.csv", HEADER + "1,tue,9\n")
-    with monkeypatch.context() as patch, pytest.raises(Killed):  # the table moves on, its export does not
-        patch.setattr(export, "refresh", failing_once(export.refresh, Killed(), at=1, after=False))
-        world.run()
+    # the table moves on, its export does not
+    killed(world, monkeypatch, export, refresh=failing_once(export.refresh, Killed(), at=1, after=False))
     world.run()
     assert set(exported(world)) == {"day=tue"}
 
@@ -137,11 +141,13 @@ def test_an_export_of_the_whole_table_is_one_file_in_the_order_of_arrival(world:
 
 def test_an_export_holds_values_and_tells_null_from_empty(world: World) -> None:
     world.declare(
-        "dataset: t\nsource: {path: raw/t/, format: jsonl}\ncolumns: [{name: id, type: bigint}, {name: s}, {name: at, type: timestamp}, {name: l, type: 'varchar[]'}]\n"
+        "dataset: t\nsource: {path: raw/t/, format: jsonl}\n"
+        "columns: [{name: id, type: bigint}, {name: s}, {name: at, type: timestamp}, {name: l, type: 'varchar[]'}]\n"
         "target: {path: processed/t/}\nexports: [{path: exports/t/, format: csv}]\n"
     ).put(
         "raw/t/a",
-        '{"id": 9007199254740993, "s": "a,\\"b\\"\\nc", "at": "2025-01-01T10:00:00.000001Z", "l": ["x", "y"]}\n{"id": 2, "s": ""}\n{"id": 3}',
+        '{"id": 9007199254740993, "s": "a,\\"b\\"\\nc", "at": "2025-01-01T10:00:00.000001Z", "l": ["x", "y"]}\n'
+        '{"id": 2, "s": ""}\n{"id": 3}',
     )
     world.run()
     body = (world.lake.store.get("exports/t/t.csv") or b"").decode()
@@ -163,4 +169,4 @@ def test_a_transform_s_result_is_exported_by_partition(world: World) -> None:
     )
     world.run()
     assert exported(world, "exports/t/") == {"day=mon": [{"a": "1.00"}], "day=tue": [{"a": "2.00"}]}
-    assert not [name for name in os.listdir(Path(world.uri, "exports/t/day=mon")) if name.endswith(".part")]
+    assert not list(Path(world.uri, "exports/t").rglob("*.part"))

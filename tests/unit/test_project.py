@@ -39,7 +39,7 @@ def test_every_problem_of_every_file_is_told_at_once_with_its_line_and_path(tmp_
     found = problems(
         tmp_path,
         a_yaml=ORDERS.replace("type: bigint, required: true", "type: bigintt, required: true").replace("target:", "taget:"),
-        b_yaml="dataset: b\nsource:\n  path: ../b/\n  format: csv\n  options: {delimeter: ';'}\ncolumns:\n  - {name: x}\ntarget: {path: processed/b/}\n",
+        b_yaml="dataset: b\nsource:\n  path: ../b/\n  format: csv\ncolumns:\n  - {name: x}\ntarget: {path: processed/b/}\n",
         c_yaml="dataset: c\n  broken: [\n",
         d_yaml="what: is this\n",
         e_yaml=TRANSFORM,
@@ -245,7 +245,8 @@ def test_the_schema_accepts_every_pipeline_of_ours(path: Path) -> None:
     "text",
     [
         ORDERS + "taget: 1\n", ORDERS.replace("type: bigint", "typ: bigint"), ORDERS.replace("format: csv", "format: cvs"),
-        ORDERS + "pipeline: shop\n", TRANSFORM + "query: select 1\n", "dataset: x\n", ORDERS.replace("format: csv", "format: csv, unknown_columns: drop"),
+        ORDERS + "pipeline: shop\n", TRANSFORM + "query: select 1\n", "dataset: x\n", ORDERS.replace("format: csv",
+        "format: csv, unknown_columns: drop"),
     ],
 )  # fmt: skip
 def test_the_schema_refuses_what_is_misspelt_or_ours(text: str) -> None:

@@ -32,7 +32,8 @@ STATEMENTS = [
     "install httpfs", "load httpfs", "load '/tmp/x.duckdb_extension'", "attach '/tmp/x.db' as x", "attach ':memory:' as y (type sqlite)",
     "set memory_limit = '1TB'", "set enable_external_access = true", "reset enable_external_access", "pragma threads = 64",
     "set lock_configuration = false", "set allowed_directories = ['/']", "set temp_directory = '/etc'", "set TimeZone = 'Asia/Tokyo'",
-    "copy (select 1) to '/tmp/stolen.csv'", "copy (select 1) to 'SECRET'", "export database '/tmp/stolen'", "create table t as from '/etc/passwd'",
+    "copy (select 1) to '/tmp/stolen.csv'", "copy (select 1) to 'SECRET'", "export database '/tmp/stolen'",
+    "create table t as from '/etc/passwd'",
     "create secret x (type s3, key_id 'a')", "create table t as from read_text('/proc/self/environ')", "import database '/tmp'",
 ]  # fmt: skip
 

@@ -12,7 +12,8 @@ from core.delta import Change, Snapshot
 from tests.world import ORDERS, World
 
 COLUMNS = {
-    "tiny": "tinyint", "small": "smallint", "int": "integer", "big": "bigint", "dec": "decimal(12,2)", "wide": "decimal(38,10)", "dbl": "double",
+    "tiny": "tinyint", "small": "smallint", "int": "integer", "big": "bigint", "dec": "decimal(12,2)", "wide": "decimal(38,10)",
+    "dbl": "double",
     "flt": "float", "day": "date", "at": "timestamp", "txt": "varchar", "flag": "boolean", "doc": "json", "list": "integer[]",
     "pair": "struct(a bigint, b varchar)", "nothing": "bigint", "x; \"drop\".": "bigint",
 }  # fmt: skip
@@ -20,11 +21,13 @@ EXTREMES: list[dict[str, Any]] = [
     {
         "tiny": -128, "small": -32768, "int": -2147483648, "big": -9223372036854775808, "dec": "-9999999999.99",
         "wide": "-1234567890123456789012345678.0123456789", "dbl": -1.7976931348623157e308, "flt": -3.4028235e38, "day": "0001-01-01",
-        "at": "0001-01-01T00:00:00.000001Z", "txt": "", "flag": False, "doc": {"z": 1}, "list": [-5, 3], "pair": {"a": 1, "b": "é"}, "x; \"drop\".": -1,
+        "at": "0001-01-01T00:00:00.000001Z", "txt": "", "flag": False, "doc": {"z": 1}, "list": [-5, 3], "pair": {"a": 1, "b": "é"},
+        "x; \"drop\".": -1,
     },
     {
         "tiny": 127, "small": 32767, "int": 2147483647, "big": 9223372036854775807, "dec": "9999999999.99",
-        "wide": "1234567890123456789012345678.0123456789", "dbl": 5e-324, "flt": 1.5, "day": "9999-12-31", "at": "9999-12-31T23:59:59.999999Z",
+        "wide": "1234567890123456789012345678.0123456789", "dbl": 5e-324, "flt": 1.5, "day": "9999-12-31",
+        "at": "9999-12-31T23:59:59.999999Z",
         "txt": "日本 \U0001f600", "flag": True, "doc": [1], "list": [], "pair": {"a": None, "b": ""}, "x; \"drop\".": 9007199254740993,
     },
     {"txt": "z" * 70, "dec": "0.01", "at": "2025-01-01T10:00:00.123456Z", "dbl": -0.0, "big": 9007199254740993},
@@ -78,7 +81,8 @@ def test_the_log_s_statistics_enclose_what_is_in_the_file(world: World, rows: li
 
 
 def test_numbers_that_are_none_leave_no_bounds(world: World) -> None:
-    text = "dataset: t\nsource: {path: raw/t/, format: csv}\ncolumns: [{name: id, type: bigint}, {name: d, type: double}, {name: f, type: float}]\n"
+    text = "dataset: t\nsource: {path: raw/t/, format: csv}\n"
+    text += "columns: [{name: id, type: bigint}, {name: d, type: double}, {name: f, type: float}]\n"
     world.declare(text + "target: {path: processed/t/}\n").put("raw/t/a", "id,d,f\n1,nan,inf\n2,1.5,1.5\n3,-inf,-inf\n")
     world.run()
     (stats,) = statistics(opened(world)).values()
@@ -117,11 +121,13 @@ KEYS: dict[str, tuple[str, list[list[str]], str, int]] = {
     "dates": ("date", [["0001-01-01", "1970-01-01"], ["1970-01-02", "2025-01-01"], ["2025-01-02", "9999-12-31"]], "9999-12-31", 2),
     "instants": (
         "timestamp",
-        [["2025-01-01T00:00:00.000001Z", "2025-01-01T00:00:00.000002Z"], ["2025-01-01T00:00:00.000003Z", "2025-01-01T00:00:00.999999Z"], ["2026-01-01", "2027-01-01"]],
+        [["2025-01-01T00:00:00.000001Z", "2025-01-01T00:00:00.000002Z"], ["2025-01-01T00:00:00.000003Z", "2025-01-01T00:00:00.999999Z"],
+        ["2026-01-01", "2027-01-01"]],
         "2025-01-01T00:00:00.000003Z",
         1,
     ),
-    "first instants": ("timestamp", [["0001-01-01T00:00:00.000001Z", "0999-01-01"], ["1000-01-01", "1969-12-31T23:59:59.999999Z"], ["1970-01-01", "9999-12-31T23:59:59.999999Z"]], "1969-12-31T23:59:59.999999Z", 1),
+    "first instants": ("timestamp", [["0001-01-01T00:00:00.000001Z", "0999-01-01"], ["1000-01-01", "1969-12-31T23:59:59.999999Z"],
+    ["1970-01-01", "9999-12-31T23:59:59.999999Z"]], "1969-12-31T23:59:59.999999Z", 1),
     "decimals": ("decimal(15,2)", [["-9999999999999.99", "-0.01"], ["0.00", "0.01"], ["0.02", "9999999999999.99"]], "9999999999999.99", 2),
     "doubles": ("double", [["-1e300", "-5e-324"], ["0.1", "0.2"], ["0.30000000000000004", "1e300"]], "0.30000000000000004", 2),
     "floats": ("float", [["-1e30", "-0.1"], ["0.1", "0.2"], ["0.3", "1e30"]], "0.3", 2),

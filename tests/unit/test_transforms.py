@@ -55,7 +55,8 @@ def test_due_is_a_comparison_of_versions_and_ticks(
 @pytest.mark.parametrize(
     ("when", "after", "tick"),
     [
-        ("hourly", at(11, 59), at(12)), ("hourly", at(12), at(13)), ("daily", at(0), at(0, 0, 21)), ("cron(*/15 * * * *)", at(11, 46), at(12)),
+        ("hourly", at(11, 59), at(12)), ("hourly", at(12), at(13)), ("daily", at(0), at(0, 0, 21)), ("cron(*/15 * * * *)", at(11, 46),
+        at(12)),
         ("cron(0 6 * * 1-5)", at(7), at(6, 0, 23)),
     ],
 )  # fmt: skip
@@ -111,8 +112,10 @@ def test_a_run_records_what_it_consumed_in_its_own_commit(world: World) -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "select error('no') from orders", "select cast(amount as date) as d from orders", "select no_such(id) from orders", "select x from orders",
-        "select 9223372036854775807::hugeint + id as big from orders", "select interval 1 day as i from orders", "select time '10:00' as t from orders",
+        "select error('no') from orders", "select cast(amount as date) as d from orders", "select no_such(id) from orders",
+        "select x from orders",
+        "select 9223372036854775807::hugeint + id as big from orders", "select interval 1 day as i from orders",
+        "select time '10:00' as t from orders",
         "select map {'a': 1} as m from orders", "select amount as id from orders", "select 1 as id, 2 as extra, 3 as id from orders",
     ],
 )  # fmt: skip
