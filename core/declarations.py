@@ -81,6 +81,9 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Lakelet declaration", **schema}
 
 
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's where there is one: ten times as fast."""
+
 # --- one file ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -94,7 +97,8 @@ def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Seq
     file = path.relative_to(folder).as_posix()
     try:
         text = path.read_text("utf-8")
-        node, data = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        node = yaml.compose(text, Loader=LOADER)
+        data: Any = LOADER("").construct_document(node) if node else None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         message = f"not YAML: {getattr(error, 'problem', None) or error}"

@@ -154,7 +154,9 @@ def _create(uri: str, schema: pa.Schema, partition_by: tuple[str, ...], options:
             configuration=CONFIGURATION,
             storage_options=dict(options),
         )
-    except DeltaError as error:  # a rival's table is no error, `ignore` sees to it
+    except CommitFailedError as error:
+        raise Conflict(f"table {uri}", found=_first_line(error)) from error
+    except DeltaError as error:
         raise Terminal(f"table {uri}", expected="it to be created", found=_first_line(error), remedy="Mend its declaration.") from error
     except OSError as error:
         raise Transient(f"table {uri}", found=_first_line(error), remedy="Try again.") from error

@@ -10,7 +10,7 @@ import pyarrow as pa
 from core.quoting import identifier
 
 LONGEST_STATISTIC: Final = 64
-"""Bytes. A longer text is cut, a maximum so that it is greater than all that begin like it: delta-rs' Arrow reader hides rows without bounds."""
+"""Bytes. A longer text is cut, a maximum made greater than all that begin like it: without bounds delta-rs' Arrow reader hides rows."""
 
 LAST_CHARACTER: Final = "\U0010ffff"
 

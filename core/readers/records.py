@@ -14,7 +14,7 @@ import duckdb
 from core.contract import Column, Dataset, JsonlOptions, JsonOptions
 from core.errors import Rejected
 from core.quoting import identifier, literal, texts
-from core.readers import numbers
+from core.readers import numbers, proof
 from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
@@ -38,21 +38,33 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     """Return one select over all the files; `careful` takes lines that are no JSON one by one."""
     paths = Paths(dataset)
     exact = numbers.guard(dataset)
-    text = numbers.marked("json") if exact else "json"
     columns = [f"{_value(paths, column, exact)} as {identifier(column.name)}" for column in dataset.read_columns]
     rescued = [f"{_rescued(paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     lines = careful and _layout(dataset) == "lines"
     selected = ["_file", "cast(null as bigint) as _ordinal", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
-    selects = ",\n    ".join(selected)
+    structure = literal(json.dumps(paths.structure))
+    proven = proof.rewriting(proof.first_of([file.path for file in files]), paths.text_at) or "false"
+    steps = [
+        f"json_transform(json, {structure}) as parsed",
+        f"{proven} as proven",
+        f"case when proven then false else regexp_matches(json, {literal(f'{exact}|{TOLERATED}' if exact else TOLERATED)}) end as suspect",
+        "case when proven then null else json_keys(json) end as keys",
+    ]
+    if exact:
+        marked = numbers.marked("json")
+        steps += [
+            f"case when suspect then regexp_matches(json, {literal(exact)}) else false end as bent",
+            f"case when bent then {marked} else json end as exact",
+        ]
+    else:
+        steps.append("json as exact")
     scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
-    suspect = f"regexp_matches(json, {literal(f'{exact}|{TOLERATED}' if exact else TOLERATED)})"  # one pattern, once a record
-    bent = f"suspect and regexp_matches(json, {literal(exact)})" if exact else "false"
-    return (
-        f"select\n    {selects}\nfrom (\n"
-        f"    select *, {text if not exact else f'case when bent then {text} else json end'} as exact,\n"
-        f"        json_transform(exact, {literal(json.dumps(paths.structure))}) as parsed, json_keys(json) as keys\n"
-        f"    from (select *, {bent} as bent from (select *, {suspect} as suspect from ({scan})))\n)"
-    )
+    query = f"(\n    {scan}\n)"
+    for step in steps:
+        query = f"(\nselect *, {step}\nfrom {query})"
+    if exact:
+        query = f"(\nselect * replace (case when bent then json_transform(exact, {structure}) else parsed end as parsed)\nfrom {query})"
+    return "select\n    " + ",\n    ".join(selected) + f"\nfrom {query}"
 
 
 def raw_records(_: Dataset, __: Prepared, ___: Collection[int]) -> dict[int, str]:
@@ -80,6 +92,7 @@ class Paths:
 
     def __init__(self, dataset: Dataset) -> None:
         self.structure: dict[str, Any] = {}
+        self.columns = dataset.read_columns
         self.ways: dict[str, tuple[str, ...]] = {column.name: _way(column) for column in dataset.read_columns}
         inner = {way[:depth] for way in self.ways.values() for depth in range(1, len(way))}
         self.objects = sorted(inner)
@@ -105,6 +118,13 @@ class Paths:
             at = literal(pointer(way))
             return f"nullif(cast(exact -> {at} as varchar), 'null')" if _kind(column) == "JSON" else f"(exact ->> {at})"
         return f"cast({found} as varchar)"
+
+    def text_at(self, way: tuple[str, ...]) -> str | None:
+        """Return the text of what stands at a place of the record, None where no column reads just that."""
+        column = next((column for column in self.columns if self.ways[column.name] == way), None)
+        if column is None or way in self.objects or numbers.nested(column.type):
+            return None
+        return self.expression(column)
 
 
 def pointer(way: Sequence[str]) -> str:
@@ -136,6 +156,7 @@ def _problem(dataset: Dataset, paths: Paths, exact: str) -> str:
     stripped = r"""regexp_replace(json, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
     known = texts(paths.tops)
     cases = [
+        "when proven then null",
         "when json is null then 'not valid JSON'",
         "when not starts_with(json, '{') and json_type(json) <> 'OBJECT' then 'not a JSON object'",
         f"when suspect and regexp_matches({stripped}, {literal(TOLERATED)}) then 'not valid JSON: a trailing comma, NaN or Infinity'",

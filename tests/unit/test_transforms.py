@@ -264,3 +264,13 @@ def test_begun_comes_before_what_was_done(world: World) -> None:
     steps = transform(with_orders(world), "select id from orders").run()
     assert [type(step).__name__ for step in steps] == ["Begun", "Ingested", "Begun", "Transformed"]
     assert isinstance(steps[0], Begun)
+
+
+def test_an_input_that_was_moved_to_a_new_target_path_is_new_although_its_versions_begin_again(world: World) -> None:
+    transform(with_orders(world), "select count(*) as n from orders")
+    for name in ("b", "c"):
+        world.put(f"raw/orders/{name}.csv", HEADER + "3,1,\n")
+        world.run()
+    world.declare(ORDERS.replace("processed/orders/", "processed/orders_v2/")).put("raw/orders/d.csv", HEADER + "9,1,\n")
+    assert done(world.run()) == ["t"]
+    assert world.values("select n from t") == [1]
