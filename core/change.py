@@ -17,7 +17,7 @@ FATES: Final = ("inserted", "updated", "superseded", "duplicate")
 """What becomes of an accepted row. duplicate: its key's row says the same already; superseded: its key has a newer one."""
 
 NEWEST: Final = "lakelet/newest"
-"""The identity under which an overwritten table records the time (microseconds) of the object that it holds."""
+"""The mark that tells the time (microseconds) of the object that an overwritten table holds."""
 
 FEW_KEYS: Final = 10_000
 
@@ -46,7 +46,7 @@ def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot:
     source, time = newest
     query = f"select {identifiers(table_columns(dataset))} from accepted where _source = {literal(source)}"
     fates = _fates(connection, f"select _source, if(_source = {literal(source)}, 'inserted', 'superseded') as fate from accepted")
-    change = Change(fragments(connection, query, snapshot), snapshot.files, {NEWEST: time}, exclusive=True)
+    change = Change(fragments(connection, query, snapshot), snapshot.files, marks={NEWEST: time}, exclusive=True)
     return Decision(change, fates)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from core import contract
 from core.contract import Dataset, Declaration, Transform
 from core.errors import InvalidProject, Problem, Terminal
-from core.project import Project, suggest, tables_in
+from core.project import Project, refuse_unless_expression, suggest, tables_in
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,8 @@ def _expressions(dataset: Dataset, place: Place) -> Iterator[Problem]:
     expressions += [(f"columns.{n}.sql", column.sql) for n, column in enumerate(dataset.columns) if column.sql]
     for path, expression in expressions:
         try:
-            tables = tables_in(f"select ({expression})")
+            refuse_unless_expression(expression)
+            tables = tables_in(f"select ({expression}\n)")
         except ValueError as error:
             yield place.problem(path, str(error))
             continue

@@ -46,6 +46,9 @@ class Change:
     added: tuple[DataFile, ...] = ()
     removed: tuple[DataFile, ...] = ()
     identities: Mapping[str, int] = field(default_factory=dict)
+    """What is loaded by this; remembered for the table's replay window."""
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """What the table should remember for good: how far it has come."""
     record: Mapping[str, Any] = field(default_factory=dict)
     data_change: bool = True
     exclusive: bool = False
@@ -95,6 +98,11 @@ class Snapshot:
     @cached_property
     def created(self) -> datetime:
         return datetime.fromtimestamp(self._table.metadata().created_time / 1000, UTC)
+
+    @property
+    def id(self) -> str:
+        """The table's own id: another one where it was deleted and made again."""
+        return str(self._table.metadata().id)
 
     @property
     def rows(self) -> int:
@@ -214,12 +222,15 @@ def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
     before doing anything else.
     """
     moment = int(now.timestamp() * 1000)
-    identities = dict(change.identities)
+    marks = dict(change.marks)
     if change.removed or change.exclusive:
-        identities[LOCK] = (snapshot.identity(LOCK) or 0) + 1
+        marks[LOCK] = (snapshot.identity(LOCK) or 0) + 1
     properties = CommitProperties(
         custom_metadata={RECORD: json.dumps(change.record, separators=(",", ":"))},
-        app_transactions=[Transaction(name, version, moment) for name, version in identities.items()],
+        app_transactions=[
+            *(Transaction(name, version, moment) for name, version in change.identities.items()),
+            *(Transaction(name, version) for name, version in marks.items()),  # without a time: never forgotten
+        ],
     )
     table = snapshot._table
     actions: list[Any] = [_add(file, moment, change.data_change) for file in change.added]

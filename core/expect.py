@@ -78,7 +78,7 @@ def _fresh(connection: duckdb.DuckDBPyConnection, column: str, age: str, now: st
     newest = _one(connection, f"select max({identifier(column)})::varchar from held")
     oldest_good = f"{literal(now)}::timestamptz - cast({literal(age)} as interval)"
     stale = _one(connection, f"select coalesce(max({identifier(column)})::timestamptz < {oldest_good}, true) from held")
-    return f"expected a {column} of the last {age}, found {newest or 'none'}" if stale else ""
+    return f"expected {column} to reach into the last {age}, found {newest or 'nothing'} as its newest" if stale else ""
 
 
 def _usual(snapshot: Snapshot, factor: float) -> str:

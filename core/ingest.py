@@ -181,7 +181,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
         "objects": [{"source": outcome.object.source, **outcome.rows} for outcome in loaded],
     }
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
-    change = replace(decision.change, identities={**decision.change.identities, **identities}, record=record)
+    change = replace(decision.change, identities=identities, record=record)
     version = delta.commit(target, change, now=lake.now())
     return Ingested(
         batch.dataset.name, (*outcomes, *loaded), version, reasons=quality.reasons(connection), warnings=quality.warnings(connection)
@@ -274,7 +274,7 @@ def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Ba
     kept, removed = without(connection, quarantine, again) if again else ("", ())
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
-    delta.commit(quarantine, Change(added, removed, refused, record), now=lake.now())
+    delta.commit(quarantine, Change(added, removed, refused, record=record), now=lake.now())
 
 
 def _rows(tally: Tally, fates: dict[str, int] | Any) -> dict[str, int]:

@@ -85,6 +85,16 @@ def tables_in(query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{table.db}.{table.name}" if table.db else table.name for table in tables))
 
 
+def refuse_unless_expression(sql: str) -> None:
+    """Raise ValueError for what is not one whole expression by itself: it is going to stand in parentheses, and must not reach out."""
+    import sqlglot
+
+    try:
+        sqlglot.parse_one(sql, read="duckdb", into=sqlglot.exp.Condition)
+    except sqlglot.errors.SqlglotError as error:
+        raise ValueError(str(error).splitlines()[0]) from error
+
+
 def suggest(name: str, known: Iterable[str], before: str = "") -> str:
     """Return `did you mean ...?` for a misspelt name, nothing where none is near."""
     near = get_close_matches(name, list(known), 1)

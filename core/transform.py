@@ -1,5 +1,6 @@
 """Transforms: which are due (a pure comparison of versions) and how one runs: its query over pinned inputs becomes one commit."""
 
+import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
 
 RAN: Final = "lakelet/ran"
-"""The identity under which a transform's commit records when it ran (ms)."""
+"""The mark that tells when a transform last ran (ms)."""
+
+QUERY: Final = "lakelet/query"
+"""The mark that tells whether a transform's SQL is still the one that made its table."""
 
 TICKS: Final = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
 
@@ -35,19 +39,23 @@ class Transformed:
 
 @dataclass(frozen=True)
 class Readiness:
-    """What a transform's due-ness follows from: each input's version now (0 or None: nothing loaded) and as last consumed."""
+    """What a transform's due-ness follows from: each input's version now (0 or None: nothing loaded) and as last consumed, and its SQL."""
 
     now: Mapping[str, int | None]
     consumed: Mapping[str, int]
     ran: datetime | None
+    rewritten: bool = False
 
 
 def is_due(when: str, ready: Readiness, now: datetime) -> bool:
     """Decide whether a transform should run. Pure.
 
     Every input must have been loaded once. Then `all_inputs` waits until each has a version that was not consumed yet, the others until one
-    has; a schedule also waits for its next tick since the last run. One that reads nothing (a calendar) runs once, or at each tick.
+    has; a schedule also waits for its next tick since the last run. One that reads nothing (a calendar) runs once, or at each tick. One
+    whose SQL was changed runs at once.
     """
+    if ready.rewritten and all(ready.now.values()):
+        return True
     if not ready.now:
         return ready.ran is None or (when not in ("all_inputs", "any_input") and next_tick(when, ready.ran) <= now)
     if not all(ready.now.values()):
@@ -70,10 +78,13 @@ def readiness(lake: Lake, transform: Transform) -> Readiness:
     """Look up the versions that decide whether a transform is due."""
     table = lake.table(transform)
     tables = {name: lake.named_table(name) for name in transform.inputs}
-    consumed = {name: (table.identity(_input(name)) if table else None) or 0 for name in transform.inputs}
+    consumed = {name: table.identity(_input(name, found)) or 0 for name, found in tables.items() if table and found}
     ran = table.identity(RAN) if table else None
     versions = {name: snapshot.version if snapshot else None for name, snapshot in tables.items()}
-    return Readiness(versions, consumed, datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None)
+    moment = datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None
+    return Readiness(
+        versions, consumed, moment, rewritten=bool(ran) and table is not None and table.identity(QUERY) != _fingerprint(transform)
+    )
 
 
 def run(lake: Lake, transform: Transform) -> Transformed:
@@ -89,17 +100,24 @@ def run(lake: Lake, transform: Transform) -> Transformed:
             target = _ensure(lake, transform, planned)
         added = _fragments(connection, transform, target or planned)
         target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
-        consumed = {name: snapshot.version for name, snapshot in inputs.items()}
-        _refuse_older(target, consumed)
+        marks = {_input(name, snapshot): snapshot.version for name, snapshot in inputs.items()}
+        _refuse_older(target, marks)
         rows, now = sum(file.rows for file in added), lake.now()
-        identities = {RAN: int(now.timestamp() * 1000), **{_input(name): version for name, version in consumed.items()}}
+        consumed = {name: snapshot.version for name, snapshot in inputs.items()}
         record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows}
-        version = delta.commit(target, Change(added, target.files, identities, record, exclusive=True), now=now)
+        marks |= {RAN: int(now.timestamp() * 1000), QUERY: _fingerprint(transform)}
+        version = delta.commit(target, Change(added, target.files, marks=marks, record=record, exclusive=True), now=now)
     return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started)
 
 
-def _input(name: str) -> str:
-    return f"input/{name}"
+def _input(name: str, table: Snapshot) -> str:
+    """Return the mark of an input's version; of this very table, because one that was made again counts from 0."""
+    return f"input/{name}/{table.id}"
+
+
+def _fingerprint(transform: Transform) -> int:
+    """Return a number by which a changed query is noticed (52 bits: a transaction's version)."""
+    return int(hashlib.sha256(transform.query.encode()).hexdigest()[:13], 16)
 
 
 def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str) -> Snapshot:
@@ -132,13 +150,11 @@ def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, tabl
         raise _failed(transform, error) from error
 
 
-def _refuse_older(target: Snapshot, consumed: Mapping[str, int]) -> None:
+def _refuse_older(target: Snapshot, marks: Mapping[str, int]) -> None:
     """A run that was overtaken by one over newer inputs must not put its older result over the other's."""
-    newer = {name: found for name, version in consumed.items() if (found := target.identity(_input(name)) or 0) > version}
+    newer = {mark: found for mark, version in marks.items() if (found := target.identity(mark) or 0) > version}
     if newer:
-        raise Conflict(
-            f"table {target.uri}", expected=f"inputs up to {dict(consumed)}", found=f"a result of {newer}", remedy="Run it again."
-        )
+        raise Conflict(f"table {target.uri}", expected=f"inputs up to {dict(marks)}", found=f"a result of {newer}", remedy="Run it again.")
 
 
 def _failed(transform: Transform, error: Exception) -> LakeError:

@@ -52,9 +52,10 @@ def test_a_crash_around_a_commit_is_mended_by_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch, declared: str, after: bool, commit: int
 ) -> None:
     world.declare(declared).put("raw/orders/a.csv", BODY)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(delta, "commit", failing_once(delta.commit, Killed(), at=commit, after=after))
-        world.run()
+        with pytest.raises(Killed):
+            world.run()
 
     world.run()
     assert_whole(world)
@@ -66,9 +67,10 @@ def test_a_crash_around_a_storage_request_is_mended_by_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch, verb: str, after: bool
 ) -> None:
     world.declare(ORDERS).put("raw/orders/a.csv", BODY)
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr(world.lake.raw, verb, failing_once(getattr(world.lake.raw, verb), Killed(), at=1, after=after))
-        world.run()
+        with pytest.raises(Killed):
+            world.run()
 
     world.run()
     assert_whole(world)

@@ -24,7 +24,8 @@ def test_every_command_stands_in_the_readme_and_every_one_there_exists() -> None
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_a_document_names_only_commands_and_targets_that_exist(document: Path) -> None:
     text = document.read_text("utf-8")
-    assert set(re.findall(r"[`/ ]lakelet ([a-z]+)\b(?= |`)", "\n".join(re.findall(r"`[^`\n]+`|^ *\S*lakelet .*$", text, re.MULTILINE)))) <= COMMANDS
+    typed = "\n".join(re.findall(r"`[^`\n]+`|^ *\S*lakelet .*$", text, re.MULTILINE))
+    assert set(re.findall(r"[`/ ]lakelet ([a-z]+)\b(?= |`)", typed)) <= COMMANDS
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"\bmake ([a-z]+)\b(?=[ `\n]*(?:#|`|$|=))", text)) <= targets
 
@@ -39,7 +40,8 @@ def _declared(block: dict[str, object]) -> Dataset | Transform:
 
 
 def test_every_example_pipeline_has_its_paragraph() -> None:
-    assert {path.name for path in (ROOT / "pipelines").iterdir() if path.is_dir()} <= set(re.findall(r"^- \*\*(\w+)\*\*:", README, re.MULTILINE))
+    pipelines = {path.name for path in (ROOT / "pipelines").iterdir() if path.is_dir()}
+    assert pipelines <= set(re.findall(r"^- \*\*(\w+)\*\*:", README, re.MULTILINE))
 
 
 def test_the_two_commands_stand_at_the_top() -> None:

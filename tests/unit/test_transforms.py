@@ -100,12 +100,23 @@ def test_a_transform_runs_over_a_transform_and_only_when_something_is_new(world:
     assert world.rows("select * from double") == [{"twice": "10.00"}]
 
 
+def test_a_transform_whose_sql_was_changed_runs_again_once(world: World) -> None:
+    transform(with_orders(world), "select id from orders", when="cron(0 0 1 1 *)")
+    assert done(world.run()) == ["t"]
+    transform(world, "select id + 100 as id from orders", when="cron(0 0 1 1 *)")
+    assert done(world.run()) == ["t"]
+    assert done(world.run()) == []
+    assert min(world.values("select id from t")) > 100
+
+
 def test_a_run_records_what_it_consumed_in_its_own_commit(world: World) -> None:
     transform(with_orders(world), "select * from orders")
     world.run()
     table = world.lake.table(world.lake.project.named("t"))
     assert table is not None
-    assert table.identity("input/orders") == 1
+    orders = world.lake.table(world.lake.project.named("orders"))
+    assert orders is not None
+    assert table.identity(f"input/orders/{orders.id}") == 1
     assert table.history()[0]["lakelet"] == {"kind": "transform", "transform": "t", "inputs": {"orders": 1}, "rows": 2}
 
 
