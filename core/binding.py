@@ -76,7 +76,7 @@ def _read_rows(dataset: Dataset) -> str:
     """Return what a reader gives of the dataset's objects, without rows."""
     rescued = ["null::varchar as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     columns = [f"null::varchar as {identifier(column.name)}" for column in dataset.read_columns]
-    fixed = ["null::integer as _file", "null::bigint as _ordinal", "null::varchar as _problem", "null::varchar as _raw"]
+    fixed = ["null::integer as _file", "null::varchar as _problem", "null::varchar as _raw"]
     return f"select {', '.join([*fixed, *rescued, *columns])} limit 0"
 
 

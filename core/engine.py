@@ -64,7 +64,7 @@ def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout) 
         options = f", partition_by ({identifiers(table.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
         query = f"select * from ({query}){_partition_order(connection, query, table.partition_by)}"
     written = connection.execute(
-        f"copy ({query}) to {literal(target)} (format parquet, compression zstd, return_stats{options})"
+        f"copy ({query}) to {literal(target)} (format parquet, compression zstd, compression_level 1, return_stats{options})"
     ).fetchall()
     files = [_data_file(table, row) for row in written]
     return tuple(file for file in files if file.rows)

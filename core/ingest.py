@@ -84,7 +84,8 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
         ingested = Ingested(dataset.name, tuple(outcomes))
         if prepared:
             objects = {file.number: waiting[file.number][0] for file in prepared}
-            ingested = _load(lake, connection, Batch(dataset, tuple(prepared), objects), target, outcomes)
+            batch = Batch(dataset, tuple(prepared), objects, {number: path for number, (_, path) in waiting.items()})
+            ingested = _load(lake, connection, batch, target, outcomes)
     settle(lake, dataset, ingested.objects)
     return ingested
 
@@ -169,6 +170,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     if not batch.files:
         return Ingested(batch.dataset.name, tuple(outcomes))
     tallies = quality.tallies(connection, batch)
+    _refuse_changed(lake, batch)
     _commit_refused(lake, connection, batch, tallies)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
@@ -254,7 +256,14 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepa
 
 def _remaining(batch: Batch, gone: set[int]) -> Batch:
     files = tuple(file for file in batch.files if file.number not in gone)
-    return Batch(batch.dataset, files, {file.number: batch.objects[file.number] for file in files})
+    return replace(batch, files=files, objects={file.number: batch.objects[file.number] for file in files})
+
+
+def _refuse_changed(lake: Lake, batch: Batch) -> None:
+    """Start over where an object was written into while it was read: its rows may be of neither version."""
+    for number, ref in batch.objects.items():
+        if not lake.raw.intact(ref, batch.fetched[number]):
+            raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
 
 
 def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import duckdb
@@ -14,7 +15,7 @@ from core.errors import Terminal
 from core.project import tables_in
 from core.quoting import identifier, identifiers, literal
 from core.readers import Prepared
-from core.sql import conform
+from core.sql import VERDICTS, conform, expression, stored_verdicts
 from core.storage import ObjectRef
 from core.types import stored_type
 
@@ -37,11 +38,12 @@ QUARANTINE: Final = pa.schema(
 
 @dataclass(frozen=True)
 class Batch:
-    """Objects of one dataset that were read together: the reader's files and the objects they are, by number."""
+    """Objects of one dataset that are read together: the reader's files and, by number, the objects they are and the files as fetched."""
 
     dataset: Dataset
     files: tuple[Prepared, ...]
     objects: Mapping[int, ObjectRef]
+    fetched: Mapping[int, Path]
 
 
 @dataclass(frozen=True)
@@ -71,20 +73,31 @@ def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *
     connection.execute(f"create or replace temp table _conformed as\n{conform(batch.dataset, relation)}")
     _check_elsewhere(connection, batch.dataset, mount)
     _objects(connection, batch)
-    connection.execute(
-        "create or replace temp view judged as\n"
-        "select _conformed.* exclude (_reasons, _failed, _warned),\n"
-        "       _source, _source_time, coalesce(_ordinal, _conformed.rowid - _first + 1) as _row,\n"
-        f"       {', '.join(f'{_both(verdict)} as {verdict}' for verdict in VERDICTS.values())}\n"
-        "from _conformed join objects using (_file) left join _elsewhere on _conformed.rowid = _elsewhere._at"
-    )
+    connection.execute(_judged(batch.dataset))
     columns = identifiers(table_columns(batch.dataset))
     connection.execute(f"create or replace temp view accepted as select {columns} from judged where _reasons is null")
     connection.execute("create or replace temp view refused as from judged where _reasons is not null")
 
 
-def _both(verdict: str) -> str:
-    return f"if(_elsewhere.{verdict} is null, _conformed.{verdict}, list_concat(_conformed.{verdict}, _elsewhere.{verdict}))"
+def _judged(dataset: Dataset) -> str:
+    """Return the view of all rows with their object, their place, and the verdicts from here and from elsewhere."""
+    here = ("_reasons", *stored_verdicts(dataset))
+    there = {VERDICTS[check.action] for check in dataset.checks if check.looks_elsewhere}
+    verdicts = [f"{_verdict(verdict, verdict in here, verdict in there)} as {verdict}" for verdict in VERDICTS.values()]
+    return (
+        "create or replace temp view judged as\n"
+        f"select _conformed.* exclude ({', '.join(here)}),\n"
+        f"       _source, _source_time, _conformed.rowid - _first + 1 as _row,\n       {', '.join(verdicts)}\n"
+        f"from _conformed join objects using (_file){' left join _elsewhere on _conformed.rowid = _elsewhere._at' if there else ''}"
+    )
+
+
+def _verdict(name: str, here: object, there: object) -> str:
+    if here and there:
+        return f"if(_elsewhere.{name} is null, _conformed.{name}, list_concat(_conformed.{name}, _elsewhere.{name}))"
+    if here or there:
+        return f"{'_conformed' if here else '_elsewhere'}.{name}"
+    return "null::varchar[]"
 
 
 def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
@@ -105,9 +118,6 @@ def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     connection.unregister("named")
 
 
-VERDICTS: Final = {"quarantine": "_reasons", "fail": "_failed", "warn": "_warned"}
-
-
 def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mount: Mount) -> None:
     """Run the checks that look into other tables, and keep what they say beside the rows, by rowid.
 
@@ -124,7 +134,7 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
         name = f"check {check.name}" if check.action == "quarantine" else check.name
         said.append(
             f"select rowid as _at, {literal(VERDICTS[check.action])} as verdict, {literal(name)} as name\n"
-            f"from _conformed where _problem is null and ({check.sql}) is false"
+            f"from _conformed where _problem is null and {expression(check.sql)} is false"
         )
     if said:
         lists = ", ".join(f"list(name) filter (where verdict = {literal(verdict)})" for verdict in VERDICTS.values())

@@ -17,8 +17,9 @@ IMPOSSIBLE_PARTITIONS: Final = ("", "__hive_default_partition__", "null")
 def conform(dataset: Dataset, relation: str) -> str:
     """Return the query that turns a reader's text rows into typed rows, each with its reasons (NULL when it is accepted).
 
-    Columns: `_file`, `_ordinal`, `_problem`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), `_failed` and
-    `_warned` (names of row checks), `_raw` (the record as it came, of refused rows only).
+    Columns: `_file`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), those of `stored_verdicts` (names of
+    broken checks), `_raw` (the record as it came, of refused rows only); `_problem` where a check looks into other tables. What no one
+    asks for is not kept: a column of NULLs is memory too.
     """
     rescued = ["_rescued"] if dataset.source.unknown_columns == "rescue" else []
     read = [f"read.{identifier(c.name)} as {identifier(f'_{n}')}" for n, c in enumerate(dataset.read_columns)]
@@ -27,19 +28,26 @@ def conform(dataset: Dataset, relation: str) -> str:
     computed = [f"try({_computed(c)}) as {identifier(c.name)}" for c in dataset.computed_columns]
     attempts = ", ".join(f"_t{n}" for n in range(len(tried)))
     columns = [identifier(column.name) for column in dataset.columns]
+    broken = [f"{_broken(dataset, action)} as {verdict}" for action, verdict in VERDICTS.items() if verdict in stored_verdicts(dataset)]
+    problem = ["_problem"] if any(check.looks_elsewhere for check in dataset.checks) else []
     return (
         f"with read as (\n{_indent(relation)}\n),\n"
-        + _step("tried", ["_file", "_ordinal", "_problem", "_raw", *rescued, *read, *tried], "read")
+        + _step("tried", ["_file", "_problem", "_raw", *rescued, *read, *tried], "read")
         + _step("typed", [f"* exclude ({attempts})", *typed], "tried")
         + _step("computed", ["*", *computed], "typed")
         + _step("checked", ["*", *_verdicts(dataset)], "computed")
-        + _step(
-            "judged",
-            ["*", f"{_reasons(dataset)} as _reasons", f"{_broken(dataset, 'fail')} as _failed", f"{_broken(dataset, 'warn')} as _warned"],
-            "checked",
-        ).rstrip(",\n")
-        + _select(["_file", "_ordinal", "_problem", *columns, *rescued, "_reasons", "_failed", "_warned", RAW_WHERE_REFUSED], "judged")
+        + _step("judged", ["*", f"{_reasons(dataset)} as _reasons", *broken], "checked").rstrip(",\n")
+        + _select(["_file", *problem, *columns, *rescued, "_reasons", *stored_verdicts(dataset), RAW_WHERE_REFUSED], "judged")
     )
+
+
+VERDICTS: Final = {"quarantine": "_reasons", "fail": "_failed", "warn": "_warned"}
+"""Where the checks of an action leave their names."""
+
+
+def stored_verdicts(dataset: Dataset) -> tuple[str, ...]:
+    """Return the columns, beside `_reasons`, in which conform leaves the names of broken checks."""
+    return tuple(VERDICTS[action] for action in ("fail", "warn") if _row_checks(dataset, action))
 
 
 RAW_WHERE_REFUSED: Final = "case when _reasons is not null then _raw end as _raw"

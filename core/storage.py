@@ -51,6 +51,9 @@ class Store(Protocol):
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
 
+    def intact(self, ref: ObjectRef, local: Path, /) -> bool:
+        """Whether a fetched file still is that version: in a folder it may be the object itself."""
+
     def put(self, key: str, body: Path | bytes) -> None:
         """Write an object by one atomic put."""
 
@@ -90,20 +93,22 @@ class Folder:
                 yield ObjectRef(path.relative_to(self.root).as_posix(), None, status.st_size, _instant(status.st_mtime))
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
-        digest, size = hashlib.sha256(), 0
+        """Link the file instead of copying it, where one disk holds both; `intact` tells later whether somebody wrote into it meanwhile."""
+        source = self._path(ref.key)
         try:
-            with self._path(ref.key).open("rb") as source, to.open("wb") as copy:
-                while chunk := source.read(CHUNK):
-                    digest.update(chunk)
-                    copy.write(chunk)
-                    size += len(chunk)
-                modified = _instant(os.fstat(source.fileno()).st_mtime)
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise _gone(ref) from None
-        found = ObjectRef(ref.key, digest.hexdigest()[:32], size, modified)
+            _link_or_copy(source.resolve(), to)
+            status = to.stat()
+            found = ObjectRef(ref.key, _content_hash(to), status.st_size, _instant(status.st_mtime))
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise _gone(ref) from error
+        except PermissionError as error:
+            raise Terminal(f"object {ref.key}", expected="access", found=str(error), remedy="Check the file's permissions.") from error
         if ref.version not in (None, found.version):
             raise _gone(ref)
         return found
+
+    def intact(self, ref: ObjectRef, local: Path, /) -> bool:
+        return _untouched(local, ref)
 
     def put(self, key: str, body: Path | bytes) -> None:
         target = self._path(key)
@@ -121,7 +126,7 @@ class Folder:
 
     def move(self, ref: ObjectRef, to: str) -> None:
         source, target = self._path(ref.key), self._path(to)
-        if not source.is_file() or _content_hash(source) != ref.version:
+        if not source.is_file() or not _is_still(source, ref):
             return  # moved by an earlier try, or overwritten since: what is there now is another version with its own fate
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
@@ -189,6 +194,9 @@ class Bucket:
             shutil.copyfileobj(got["Body"], copy, CHUNK)
         meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "size": got["ContentLength"]}
         return _identified({**meta, "last_modified": got["LastModified"]})
+
+    def intact(self, _: ObjectRef, __: Path, /) -> bool:
+        return True
 
     def put(self, key: str, body: Path | bytes) -> None:
         with _translated(f"object {key}"):
@@ -270,6 +278,25 @@ def _identified(meta: Mapping[str, Any]) -> ObjectRef:
 
 def _is_etag(version: str) -> bool:
     return version.startswith('"')
+
+
+def _is_still(path: Path, ref: ObjectRef) -> bool:
+    """Whether a file is the version that was read: untouched since, or else of the same content."""
+    return _untouched(path, ref) or _content_hash(path) == ref.version
+
+
+def _untouched(path: Path, ref: ObjectRef) -> bool:
+    status = path.stat()
+    return (status.st_size, _instant(status.st_mtime)) == (ref.size, ref.modified)
+
+
+def _link_or_copy(source: Path, to: Path) -> None:
+    if source.is_dir():
+        raise IsADirectoryError(source)
+    try:
+        os.link(source, to)
+    except OSError:  # another disk, or one without links
+        shutil.copy2(source, to)
 
 
 def _content_hash(path: Path) -> str:

@@ -1,6 +1,6 @@
 """Local copies of raw objects -> one SQL relation of text rows, exactly. No dialect is guessed; no row becomes a Python object on the way.
 
-`relation` gives `_file`, `_ordinal` (NULL: the row's place in its file is its ordinal), `_problem` (why a record is no good), `_raw` (its
+`relation` gives `_file`, `_problem` (why a record is no good), `_raw` (its
 text, where that is free), `_rescued` (where the contract asks for it) and a varchar for each column that is read, in the file's order.
 """
 

@@ -132,7 +132,6 @@ def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     selected = ",\n    ".join(
         [
             "cast(left(parse_filename(filename), 6) as integer) as _file",
-            "cast(null as bigint) as _ordinal",
             f"{_problem(options, files[0])} as _problem",
             "cast(null as varchar) as _raw",
             *rescued,

@@ -103,7 +103,6 @@ def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
     selected = ",\n    ".join(
         [
             f"cast(left(parse_filename({path}), 6) as integer) as _file",
-            "cast(null as bigint) as _ordinal",
             "cast(null as varchar) as _problem",
             "cast(null as varchar) as _raw",
             *rescued,

@@ -5,61 +5,82 @@ needs no further question. The others (escapes, other spacing, absent keys) are 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.quoting import literal
 
 HEAD = 1 << 16
-Value = Callable[[tuple[str, ...]], str | None]
-"""The expression of the text at a place in the record; None where no column reads it."""
 
 
-def rewriting(path: Path, value: Value) -> str:
-    """Return the condition that a record, written again as the file's first one is, is what came.
+class Text(NamedTuple):
+    """The expression of what stands at a place of the record, and whether it has to be there."""
 
-    '' where the first record has what no column reads, or is none.
-    """
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEAD).decode("utf-8", "ignore").lstrip(" \t\r\n[")
-        record, _ = json.JSONDecoder(object_pairs_hook=Pairs).raw_decode(head)
-    except ValueError:
-        return ""
-    if not isinstance(record, Pairs):
-        return ""
-    comma, colon = (", ", ": ") if '": ' in head[:HEAD] else (",", ":")
-    pieces = _object(record, (), value, comma, colon)
-    spoken = "not contains(_raw, 'NaN') and not contains(_raw, 'Infinity')"  # both would come out as they went in
-    return f"_raw = concat({', '.join(pieces)}) and {spoken}" if pieces else ""
+    expression: str
+    required: bool
+
+
+Place = Callable[[tuple[str, ...]], Text | None]
+"""What is read at a place in the record; None where no column reads just that."""
 
 
 class Pairs(list[tuple[str, Any]]):
     """An object's keys and values, in its order."""
 
 
-def _object(pairs: Pairs, way: tuple[str, ...], value: Value, comma: str, colon: str) -> list[str]:
-    pieces: list[str] = []
-    opening = "{"
+class Unread(Exception):
+    """The record holds what no column reads: nothing can be proven by writing it again."""
+
+
+def rewriting(paths: Sequence[Path], place: Place) -> str:
+    """Return the condition that a record, written again as the first of the largest file is, is what came; `false` where none is told."""
+    try:
+        with max(paths, key=lambda path: path.stat().st_size).open("rb") as file:
+            head = file.read(HEAD).decode("utf-8", "ignore").lstrip(" \t\r\n[")
+        record, _ = json.JSONDecoder(object_pairs_hook=Pairs).raw_decode(head)
+        spaced = '": ' in head
+        pieces = list(_object(record, (), place, *((", ", ": ") if spaced else (",", ":")))) if isinstance(record, Pairs) else []
+    except (ValueError, Unread):
+        pieces = []
+    if not pieces:
+        return "false"
+    merged = [literal("".join(texts)) if isinstance(texts[0], _Literal) else texts[0] for texts in _runs(pieces)]
+    spoken = "not contains(_raw, 'NaN') and not contains(_raw, 'Infinity')"  # both would come out as they went in
+    return f"_raw = concat({', '.join(merged)}) and {spoken}"
+
+
+class _Literal(str):
+    """A piece that stands in every record, apart from pieces that are expressions."""
+
+
+def _runs(pieces: list[str]) -> Iterator[list[str]]:
+    """Group neighbouring literals; every expression alone."""
+    for _, run in groupby(enumerate(pieces), lambda piece: -1 if isinstance(piece[1], _Literal) else piece[0]):
+        yield [piece for _, piece in run]
+
+
+def _object(pairs: Pairs, way: tuple[str, ...], place: Place, comma: str, colon: str) -> Iterator[str]:
+    before = "{"
     for key, sample in pairs:
-        start = literal(opening + json.dumps(key, ensure_ascii=False) + colon)
-        inner = _object(sample, (*way, key), value, comma, colon) if isinstance(sample, Pairs) else _leaf(sample, (*way, key), value)
-        if not inner:
-            return []
-        pieces += [start, *inner]
-        opening = comma
-    return [*pieces, literal("}")] if pairs else []
+        yield _Literal(before + json.dumps(key, ensure_ascii=False) + colon)
+        if isinstance(sample, Pairs):
+            yield from _object(sample, (*way, key), place, comma, colon)
+        else:
+            yield from _value(sample, place((*way, key)))
+        before = comma
+    yield _Literal("}" if pairs else "{}")
 
 
-def _leaf(sample: Any, way: tuple[str, ...], value: Value) -> list[str]:
-    text = value(way)
+def _value(sample: Any, text: Text | None) -> Iterator[str]:
+    """Yield a value as it stands in JSON. concat takes NULL for nothing, so that a required one costs no question."""
     if text is None or isinstance(sample, list):
-        return []
-    quoted = isinstance(sample, str)
-    return [f"""coalesce('"' || {text} || '"', 'null')""" if quoted else f"coalesce({text}, 'null')"]
-
-
-def first_of(paths: Sequence[Path]) -> Path:
-    """Return the file by which a batch's records are rewritten: the largest says most of what is to come."""
-    return max(paths, key=lambda path: path.stat().st_size)
+        raise Unread
+    quote = '"' if isinstance(sample, str) else ""
+    if text.required:
+        yield from (_Literal(quote), text.expression, _Literal(quote))
+    else:
+        yield f"if({text.expression} is null, 'null', {literal(quote)})"
+        yield text.expression
+        yield f"if({text.expression} is null, '', {literal(quote)})"

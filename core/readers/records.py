@@ -41,9 +41,9 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     columns = [f"{_value(paths, column, exact)} as {identifier(column.name)}" for column in dataset.read_columns]
     rescued = [f"{_rescued(paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     lines = careful and _layout(dataset) == "lines"
-    selected = ["_file", "cast(null as bigint) as _ordinal", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
+    selected = ["_file", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
     structure = literal(json.dumps(paths.structure))
-    proven = proof.rewriting(proof.first_of([file.path for file in files]), paths.text_at) or "false"
+    proven = proof.rewriting([file.path for file in files], paths.text_at)
     steps = [
         f"json_transform(json, {structure}) as parsed",
         f"{proven} as proven",
@@ -119,12 +119,12 @@ class Paths:
             return f"nullif(cast(exact -> {at} as varchar), 'null')" if _kind(column) == "JSON" else f"(exact ->> {at})"
         return f"cast({found} as varchar)"
 
-    def text_at(self, way: tuple[str, ...]) -> str | None:
+    def text_at(self, way: tuple[str, ...]) -> proof.Text | None:
         """Return the text of what stands at a place of the record, None where no column reads just that."""
         column = next((column for column in self.columns if self.ways[column.name] == way), None)
         if column is None or way in self.objects or numbers.nested(column.type):
             return None
-        return self.expression(column)
+        return proof.Text(self.expression(column), column.required)
 
 
 def pointer(way: Sequence[str]) -> str:

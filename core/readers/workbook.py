@@ -207,7 +207,6 @@ def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
     selected = ",\n    ".join(
         [
             "cast(left(parse_filename(filename), 6) as integer) as _file",
-            "cast(null as bigint) as _ordinal",
             "problem as _problem",
             "cast(null as varchar) as _raw",
             *rescued,

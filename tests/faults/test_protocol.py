@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core import delta, ingest
+from core import delta, ingest, quality
 from core.delta import Change, Snapshot
 from core.errors import Conflict
 from core.storage import ObjectRef
@@ -156,3 +157,17 @@ def test_a_commit_without_files_still_records_its_identities(world: World) -> No
     assert _opened(world).files == ()
     world.put("raw/orders/a.csv", HEADER)
     assert world.fates() == {"raw/orders/a.csv": "already loaded"}
+
+
+def test_an_object_that_is_written_into_while_it_is_read_is_read_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", HEADER + "9,9,\n")
+    path, real = Path(world.uri, "raw/orders/a.csv"), quality.enforce
+
+    def enforce(*arguments: Any, **options: Any) -> None:
+        real(*arguments, **options)
+        if path.read_text() != BODY:
+            path.write_text(BODY)  # the same file, not a new one in its place
+
+    monkeypatch.setattr(quality, "enforce", enforce)
+    world.run()
+    assert_whole(world)

@@ -4,7 +4,6 @@ with read as (
 ),
 tried as (
     select _file,
-           _ordinal,
            _problem,
            _raw,
            read."id" as "_0",
@@ -73,7 +72,6 @@ judged as (
     from checked
 )
 select _file,
-       _ordinal,
        _problem,
        "id",
        "total amount",

@@ -4,7 +4,6 @@ with read as (
 ),
 tried as (
     select _file,
-           _ordinal,
            _problem,
            _raw,
            read."device" as "_0",
@@ -56,14 +55,10 @@ judged as (
                    case when _problem is null and "_3" is not null and "tags" is null then 'tags: not varchar[]' end,
                    case when _problem is null and "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end,
                    case when _problem is null and "_5" is not null and "rest" is null then 'rest: not json' end
-               ], lambda reason: reason is not null) end as _reasons,
-           null::varchar[] as _failed,
-           null::varchar[] as _warned
+               ], lambda reason: reason is not null) end as _reasons
     from checked
 )
 select _file,
-       _ordinal,
-       _problem,
        "device",
        "at",
        "temperature",
@@ -71,7 +66,5 @@ select _file,
        "position",
        "rest",
        _reasons,
-       _failed,
-       _warned,
        case when _reasons is not null then _raw end as _raw
 from judged

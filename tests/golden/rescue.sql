@@ -4,7 +4,6 @@ with read as (
 ),
 tried as (
     select _file,
-           _ordinal,
            _problem,
            _raw,
            _rescued,
@@ -39,19 +38,13 @@ judged as (
                    case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end,
                    case when _problem is null and "_0" is null then 'id: required' end,
                    case when _problem is null and "_1" is not null and "say ""hi""; --" is null then 'say "hi"; --: not boolean' end
-               ], lambda reason: reason is not null) end as _reasons,
-           null::varchar[] as _failed,
-           null::varchar[] as _warned
+               ], lambda reason: reason is not null) end as _reasons
     from checked
 )
 select _file,
-       _ordinal,
-       _problem,
        "id",
        "say ""hi""; --",
        _rescued,
        _reasons,
-       _failed,
-       _warned,
        case when _reasons is not null then _raw end as _raw
 from judged

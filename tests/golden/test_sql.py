@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from core.contract import Dataset
-from core.sql import conform
+from core.sql import conform, stored_verdicts
 
 HERE = Path(__file__).parent
 ID = {"name": "id", "type": "bigint", "required": True}
@@ -67,13 +67,13 @@ def test_a_contract_becomes_this_sql(name: str) -> None:
 @pytest.mark.parametrize("name", DATASETS)
 def test_that_sql_binds_and_gives_the_contract_s_columns(name: str) -> None:
     dataset = Dataset.model_validate(DATASETS[name])
-    columns = ["null::integer as _file", "null::bigint as _ordinal", "null::varchar as _problem", "null::varchar as _raw"]
+    columns = ["null::integer as _file", "null::varchar as _problem", "null::varchar as _raw"]
     columns += [f"null::varchar as {_quoted(column.name)}" for column in dataset.read_columns]
     columns += ["null::varchar as _rescued"] * (dataset.source.unknown_columns == "rescue")
     with duckdb.connect() as connection:
         relation = connection.sql(conform(dataset, f"select {', '.join(columns)} limit 0"))
         assert [name for name in relation.columns if not name.startswith("_")] == [column.name for column in dataset.columns]
-        assert {"_reasons", "_failed", "_warned", "_raw"} <= set(relation.columns)
+        assert {"_reasons", *stored_verdicts(dataset), "_raw"} <= set(relation.columns)
 
 
 def _quoted(name: str) -> str:

@@ -198,7 +198,7 @@ def test_a_check_sees_the_types_that_the_table_will_have(shop: World, tmp_path: 
 
 def nothing_read(dataset: Dataset) -> str:
     names = ", ".join(f'null::varchar as "{column.name}"' for column in dataset.read_columns)
-    return f"select 0 as _file, 0::bigint as _ordinal, null::varchar as _problem, null::varchar as _raw, null::varchar as _rescued, {names}"
+    return f"select 0 as _file, null::varchar as _problem, null::varchar as _raw, null::varchar as _rescued, {names}"
 
 
 def test_a_problem_reads_as_an_editor_can_follow_it() -> None:

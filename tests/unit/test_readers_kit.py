@@ -51,7 +51,7 @@ def rows(declared: Dataset, files: Sequence[readers.Prepared], *, careful: bool 
     with session() as connection:
         relation = readers.relation(connection, declared, files, careful=careful)
         connection.execute(f"create temp table found as select * from ({relation})")
-        return list(connection.execute("select * exclude (_ordinal, _raw) from found order by rowid").fetchall())
+        return list(connection.execute("select * exclude (_raw) from found order by rowid").fetchall())
 
 
 def read(declared: Dataset, work: Path, *contents: bytes, careful: bool = False) -> list[Row]:
@@ -113,7 +113,6 @@ def test_every_reader_gives_the_columns_of_its_interface(kind: str, tmp_path: Pa
         found = connection.execute(f"describe select * from ({readers.relation(connection, declared, files)})").fetchall()
     assert [(row[0], row[1]) for row in found] == [
         ("_file", "INTEGER"),
-        ("_ordinal", "BIGINT"),
         *((name, "VARCHAR") for name in ("_problem", "_raw", "_rescued", "a")),
     ]
 
