@@ -110,7 +110,7 @@ class Snapshot:
 
     def identity(self, name: str) -> int | None:
         """Return what the table recorded for an identity (an object, a transform's input), None if it never did."""
-        version: int | None = self._table.transaction_version(name)
+        version: int | None = self._table.transaction_version(name) if self.version else None  # a table just made remembers nothing
         return version
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:

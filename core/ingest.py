@@ -112,7 +112,7 @@ def _fetch(lake: Lake, refs: Sequence[ObjectRef], work: Path) -> tuple[list[tupl
         except ObjectGone as gone:
             return ObjectOutcome(ref, "gone", reason=str(gone))
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(lake.raw.lanes) as pool:
         results = list(pool.map(one, enumerate(refs)))
     fetched: dict[str, tuple[ObjectRef, Path]] = {}
     for result in results:

@@ -40,7 +40,7 @@ def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> N
         elif outcome.fate in ("loaded", "already loaded") and dataset.after == "archive":
             lake.raw.move(ref, f"archived/{place(dataset, ref)}")
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(lake.raw.lanes) as pool:
         list(pool.map(one, outcomes))
 
 

@@ -44,6 +44,8 @@ class Store(Protocol):
     """What Lakelet needs of an object store. Every verb can be repeated after a crash."""
 
     uri: str
+    lanes: int
+    """How many requests at once are worth while."""
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
         """Yield the objects below a prefix, without their versions."""
@@ -69,6 +71,8 @@ class Store(Protocol):
 
 class Folder:
     """A folder as an object store: the version of a file is the hash of its content."""
+
+    lanes = 1  # more threads only wait for each other: measured half as fast with 16
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -137,6 +141,8 @@ class Folder:
 
 class Bucket:
     """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
+
+    lanes = 16
 
     def __init__(self, uri: str, options: Mapping[str, str]) -> None:
         self.uri = uri.rstrip("/")
