@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from core import contract
+from core import contract, source
 from core.contract import Dataset, Declaration, Transform
 from core.errors import InvalidProject, Problem, Terminal
 from core.project import Project, refuse_unless_expression, suggest, tables_in
@@ -222,7 +222,7 @@ def _told(error: ValidationError, place: Place) -> Iterator[Problem]:
     """Translate pydantic's findings; one that only follows from another further down is left out."""
     found = error.errors()
     for wrong in found:
-        location = tuple(part for n, part in enumerate(wrong["loc"]) if not (n == 1 and part in contract.FORMATS))  # the union's tag
+        location = tuple(part for n, part in enumerate(wrong["loc"]) if not (n == 1 and part in source.FORMATS))  # the union's tag
         follows = wrong["type"] == "too_short" and any(other["loc"][: len(wrong["loc"])] == wrong["loc"] != other["loc"] for other in found)
         if not follows:
             yield place.problem(".".join(map(str, location)), _message(wrong))
@@ -240,7 +240,8 @@ def _message(wrong: Any) -> str:
 
 
 def _words() -> list[str]:
-    models = [model for model in vars(contract).values() if isinstance(model, type) and issubclass(model, BaseModel)]
+    known = [*vars(contract).values(), *vars(source).values()]
+    models = [model for model in known if isinstance(model, type) and issubclass(model, BaseModel)]
     return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
 
 

@@ -17,9 +17,10 @@ from typing import Any, Final
 
 import duckdb
 
-from core.contract import CsvOptions, Dataset, JsonlOptions, JsonOptions, ParquetOptions, XlsxOptions
+from core.contract import Dataset
 from core.errors import Terminal
 from core.quoting import identifiers, literal
+from core.source import CsvOptions, JsonlOptions, JsonOptions, ParquetOptions, XlsxOptions
 
 DRAW: Final = "create temp macro draw(what, i, n) as cast(hash(what, i, getvariable('seed')) % cast(n as ubigint) as bigint)"
 """`draw('city', i, 5)`: a number from 0 to 4 that depends on the name, the row and the seed alone."""

@@ -11,11 +11,12 @@ import duckdb
 from cronsim import CronSim
 
 from core import delta
-from core.contract import CRON, Transform
+from core.contract import Transform
 from core.delta import Change, Snapshot
 from core.engine import Layout, Planned, fragments, schema_of, storable
 from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
+from core.source import CRON
 
 RAN: Final = "lakelet/ran"
 """The mark that tells when a transform last ran (ms)."""

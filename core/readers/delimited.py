@@ -10,12 +10,13 @@ from pathlib import Path
 
 import duckdb
 
-from core.contract import CsvOptions, Dataset
+from core.contract import Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers.dialect import BLANK, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.source import CsvOptions
 
 IMPOSSIBLE = "\x02\x03no text is this\x03\x02"
 LONGEST_LINE = 16 << 20

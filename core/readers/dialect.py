@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from mmap import mmap
 
-from core.contract import CsvOptions
+from core.source import CsvOptions
 
 NEWLINE = rb"(?:\r\n|\n|\r)"
 LINE_END = re.compile(rb"[\r\n]")

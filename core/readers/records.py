@@ -11,11 +11,12 @@ from typing import Any
 
 import duckdb
 
-from core.contract import Column, Dataset, JsonlOptions, JsonOptions
+from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal, texts
 from core.readers import numbers, proof
 from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.source import JsonlOptions, JsonOptions
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
 LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20

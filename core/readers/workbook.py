@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from core.contract import Column, Dataset, XlsxOptions
+from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers.files import Prepared, RawFile, refused, unpacked
+from core.source import XlsxOptions
 
 if TYPE_CHECKING:
     import pyarrow as pa

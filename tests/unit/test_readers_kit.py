@@ -13,9 +13,10 @@ import pytest
 import xlsxwriter
 
 from core import readers
-from core.contract import FORMATS, Dataset
+from core.contract import Dataset
 from core.errors import Rejected
 from core.session import open_session
+from core.source import FORMATS
 
 Row = tuple[Any, ...]
 

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from core import declarations
-from core.contract import FORMATS, Dataset
+from core.contract import Dataset
 from core.errors import Terminal
 from core.sample import WRITERS, Sample, sample
+from core.source import FORMATS
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"
 QUERY = "select i as a, 'x' || i as b from range($rows) as numbers(i)"

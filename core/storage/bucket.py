@@ -1,0 +1,158 @@
+"""S3 as an object store. Reads go through obstore; whatever names one version, and keys that obstore would bend, through boto3."""
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, cast
+
+import obstore
+from obstore.store import S3Store
+
+from core.errors import LakeError, Terminal, Transient
+from core.storage.objects import ObjectRef, gone
+
+CHUNK: Final = 4 << 20
+GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
+DENIED: Final = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
+
+
+class Bucket:
+    """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
+
+    lanes = 16
+
+    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+        self.uri = uri.rstrip("/")
+        self.bucket, _, self.prefix = self.uri.removeprefix("s3://").partition("/")
+        self._options = dict(options)
+        self._store = S3Store(self.bucket, prefix=self.prefix or None, config=cast(Any, self._options))
+
+    def _full(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
+
+    @cached_property
+    def _client(self) -> Any:
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self._options.get("aws_endpoint_url"),
+            region_name=self._options.get("aws_region"),
+            aws_access_key_id=self._options.get("aws_access_key_id"),
+            aws_secret_access_key=self._options.get("aws_secret_access_key"),
+            aws_session_token=self._options.get("aws_session_token"),
+        )
+
+    def list(self, prefix: str) -> Iterator[ObjectRef]:
+        """Through boto3: obstore refuses a whole listing for one key such as `a//b`."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._full(prefix))
+        with _translated(f"{self.uri}/{prefix}"):
+            for page in pages:
+                for found in page.get("Contents", ()):
+                    yield ObjectRef(found["Key"].removeprefix(self._full("")), None, found["Size"], found["LastModified"])
+
+    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        try:
+            with _translated(f"object {ref.key}"):
+                found = (self._fetch_plain if _is_plain(self._full(ref.key)) else self._fetch_odd)(ref, to)
+        except FileNotFoundError:
+            raise gone(ref) from None
+        if ref.version not in (None, found.version):
+            raise gone(ref)
+        return replace(found, key=ref.key)
+
+    def _fetch_plain(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}
+        got = obstore.get(self._store, ref.key, options=wanted)
+        with to.open("wb") as copy:
+            for chunk in got.stream(min_chunk_size=CHUNK):
+                copy.write(chunk)
+        return _identified(got.meta)
+
+    def _fetch_odd(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        """A key that obstore would normalise into another one (`a//b`, `../a`)."""
+        wanted = {"VersionId": ref.version} if ref.version and not _is_etag(ref.version) else {}
+        got = self._client.get_object(Bucket=self.bucket, Key=self._full(ref.key), **wanted)
+        with to.open("wb") as copy:
+            shutil.copyfileobj(got["Body"], copy, CHUNK)
+        meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "size": got["ContentLength"]}
+        return _identified({**meta, "last_modified": got["LastModified"]})
+
+    def intact(self, _: ObjectRef, __: Path, /) -> bool:
+        return True
+
+    def put(self, key: str, body: Path | bytes) -> None:
+        with _translated(f"object {key}"):
+            if _is_plain(self._full(key)):
+                obstore.put(self._store, key, body)
+            else:
+                self._client.put_object(
+                    Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
+                )
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            with _translated(f"object {key}"):
+                return bytes(obstore.get(self._store, key).bytes())
+        except FileNotFoundError:
+            return None
+
+    def move(self, ref: ObjectRef, to: str) -> None:
+        if ref.version is None:
+            raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
+        versioned = {} if _is_etag(ref.version) else {"VersionId": ref.version}
+        unchanged = {"CopySourceIfMatch": ref.version} if _is_etag(ref.version) else {}
+        source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
+        try:
+            with _translated(f"object {ref.key}"):
+                self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+                copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
+                if copied["ContentLength"] != ref.size:
+                    raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
+                self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
+        except FileNotFoundError:
+            return  # moved by an earlier try, or overwritten since
+
+    def delete(self, key: str) -> None:
+        with _translated(f"object {key}"):
+            obstore.delete(self._store, key)
+
+
+@contextmanager
+def _translated(subject: str) -> Iterator[None]:
+    """Translate what obstore and boto3 raise: FileNotFoundError for what is gone, Terminal for refused access, Transient for the rest."""
+    try:
+        yield
+    except (FileNotFoundError, LakeError):
+        raise
+    except Exception as error:
+        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        if isinstance(error, obstore.exceptions.NotFoundError) or code in GONE:
+            raise FileNotFoundError(subject) from error
+        if isinstance(error, DENIED) or code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+            remedy = "Check the credentials and the bucket's policy."
+            raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
+        if isinstance(error, obstore.exceptions.BaseError) or type(error).__module__.startswith("botocore"):
+            raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+        raise
+
+
+def _is_plain(key: str) -> bool:
+    """Whether obstore takes a key as it is."""
+    return key.isprintable() and all(part not in ("", ".", "..") for part in key.split("/"))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _identified(meta: Mapping[str, Any]) -> ObjectRef:
+    version = meta["version"] if meta["version"] not in (None, "null") else meta["e_tag"]
+    return ObjectRef(meta["path"], version, meta["size"], meta["last_modified"])
+
+
+def _is_etag(version: str) -> bool:
+    return version.startswith('"')

@@ -1,0 +1,66 @@
+"""What an object is, and what Lakelet needs of a place that holds objects."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from core.errors import Terminal
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, order=True)
+class ObjectRef:
+    """One version of one object. `version` is S3's VersionId, else its ETag, else a content hash (folder); None before it was looked up."""
+
+    key: str
+    version: str | None = None
+    size: int = 0
+    modified: datetime = EPOCH
+
+    @property
+    def source(self) -> str:
+        """The object as rows carry it in `_source`."""
+        return f"{self.key}@{self.version}"
+
+
+class ObjectGone(Terminal):
+    """The object, or this version of it, is not there (any more)."""
+
+
+class Store(Protocol):
+    """What Lakelet needs of an object store. Every verb can be repeated after a crash."""
+
+    uri: str
+    lanes: int
+    """How many requests at once are worth while."""
+
+    def list(self, prefix: str) -> Iterator[ObjectRef]:
+        """Yield the objects below a prefix, without their versions."""
+
+    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+        """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
+
+    def intact(self, ref: ObjectRef, local: Path, /) -> bool:
+        """Whether a fetched file still is that version: in a folder it may be the object itself."""
+
+    def put(self, key: str, body: Path | bytes) -> None:
+        """Write an object by one atomic put."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return a small object's bytes, None if there is none."""
+
+    def move(self, ref: ObjectRef, to: str) -> None:
+        """Copy this version, then delete it; nothing happens where it has gone already."""
+
+    def delete(self, key: str) -> None:
+        """Delete an object if it is there."""
+
+
+def gone(ref: ObjectRef) -> ObjectGone:
+    """Return the error that says so."""
+    return ObjectGone(
+        f"object {ref.key}", expected=f"version {ref.version}" if ref.version else "it to be there", found="nothing, or another version"
+    )
