@@ -6,10 +6,36 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ORDER = (
-    "errors types quoting source contract project declarations casts sql storage session readers quality delta statistics engine "
-    "change lake expect export settle ingest transform run binding status query sample"
-).split()
+ORDER = [
+    "errors",
+    "types",
+    "quoting",
+    "source",
+    "contract",
+    "project",
+    "declarations",
+    "casts",
+    "sql",
+    "storage",
+    "session",
+    "readers",
+    "quality",
+    "delta",
+    "statistics",
+    "engine",
+    "change",
+    "lake",
+    "expect",
+    "export",
+    "settle",
+    "ingest",
+    "transform",
+    "run",
+    "binding",
+    "status",
+    "query",
+    "sample",
+]
 DUCKDB = "session engine readers quality change lake expect export ingest transform binding query sample"
 VENDORS = {
     "deltalake": {"delta"},
