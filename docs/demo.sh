@@ -5,15 +5,16 @@ lakelet="$PWD/.venv/bin/lakelet"
 export LAKELET_LAKE="${LAKE:-lake}"
 rows="${ROWS:-1000000}"
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say() { if [ -t 1 ]; then printf '\n\033[1m%s\033[0m\n' "$*"; else printf '\n%s\n' "$*"; fi; }
+samples() { printf '  %-14s' "$1:"; "$lakelet" sample "$1" --rows "$2" | tail -n 1; }
 ask() { printf '\n$ lakelet query "%s"\n' "$1"; "$lakelet" query "$1"; }
 
 say "1. Sample files arrive in $LAKELET_LAKE: good ones, late ones, duplicates, bad rows and bad files"
-"$lakelet" sample transactions --rows 20000 | tail -n 1
-"$lakelet" sample ecommerce --rows 2000 | tail -n 1
-"$lakelet" sample iot --rows 20000 | tail -n 1
-"$lakelet" sample events --rows 20000 | tail -n 1
-"$lakelet" sample commerce --rows "$rows" | tail -n 1
+samples transactions 20000
+samples ecommerce 2000
+samples iot 20000
+samples events 20000
+samples commerce "$rows"
 
 say "2. lakelet run: every file is checked against its contract, loaded exactly once, joined, exported"
 "$lakelet" run
@@ -22,8 +23,8 @@ say "3. The same again: nothing is loaded twice"
 "$lakelet" run
 
 say "4. Ask"
-ask "select country, count(*) as users, sum(orders)::bigint as orders, sum(total_amount) as revenue from user_activity group by country order by revenue desc limit 5"
-ask "select department, sum(orders)::bigint as orders, sum(sales) as sales from daily_sales_by_department group by department order by sales desc limit 5"
+ask "select country, count(*) as users, sum(orders) as orders, sum(total_amount) as revenue from user_activity group by country order by revenue desc limit 5"
+ask "select department, sum(orders) as orders, sum(sales) as sales from daily_sales_by_department group by department order by sales desc limit 5"
 ask "select _source[:60] as object, position, reasons from quarantine.transactions limit 5"
 
 say "Where everything is"

@@ -126,7 +126,8 @@ def sentence(step: Step) -> str:
             return f"{step.name}: {step.what}"
         case Ingested():
             rows, loaded = step.balance, plural(step.count("loaded"), "object")
-            aside = [f"{step.count('rejected')} rejected"] if step.count("rejected") else []
+            aside = [f"{step.count('already loaded')} loaded before"] if step.count("already loaded") else []
+            aside += [f"{step.count('rejected')} rejected"] if step.count("rejected") else []
             aside += [f"{rows['quarantined']:,} rows quarantined"] if rows["quarantined"] else []
             return ", ".join([f"{step.dataset}: {loaded} and {plural(rows['accepted'], 'row')} loaded", *aside, duration(step.seconds)])
         case Transformed():

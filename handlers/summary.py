@@ -20,9 +20,10 @@ DONE, UNDONE, STRICT = 0, 1, 3
 
 @dataclass(frozen=True)
 class Load:
-    """What was loaded into one dataset, all its batches together. `objects` counts fates, `rows` is the balance."""
+    """What was loaded into one dataset, all its batches together: `objects` by fate, `rows` by theirs; `after` as declared."""
 
     dataset: str
+    after: str
     objects: dict[str, int]
     rows: dict[str, int]
     version: int | None
@@ -33,7 +34,7 @@ class Load:
     @property
     def did_something(self) -> bool:
         """Whether there is more to say than that objects were seen again which a dataset keeps in raw."""
-        return bool(set(self.objects) - {"already loaded", "gone"})
+        return bool(set(self.objects) - ({"already loaded", "gone"} if self.after == "keep" else {"gone"}))
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def summarize(steps: Sequence[Step], project: Project, *, seconds: float, gone_i
     undone += _not_loaded(ingested, ("refused", "gone") if gone_is_undone else ("refused",))
     return Summary(
         loads=tuple(
-            _load([step for step in ingested if step.dataset == name]) for name in dict.fromkeys(step.dataset for step in ingested)
+            _load([step for step in ingested if step.dataset == name], project) for name in dict.fromkeys(step.dataset for step in ingested)
         ),
         transforms=tuple(step for step in steps if isinstance(step, Transformed)),
         exports=tuple(done for step in steps if isinstance(step, Published) for done in step.exported),
@@ -106,10 +107,11 @@ def summarize(steps: Sequence[Step], project: Project, *, seconds: float, gone_i
     )
 
 
-def _load(batches: Sequence[Ingested]) -> Load:
+def _load(batches: Sequence[Ingested], project: Project) -> Load:
     versions = [batch.version for batch in batches if batch.version is not None]
     return Load(
         dataset=batches[0].dataset,
+        after=project.datasets[batches[0].dataset].after,
         objects=_sum({outcome.fate: 1} for batch in batches for outcome in batch.objects),
         rows=_sum(batch.balance for batch in batches),
         version=max(versions, default=None),
