@@ -28,9 +28,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
+        from core import __version__
 
-        typer.echo(f"lakelet {version('lakelet')}")
+        typer.echo(f"lakelet {__version__}")
         raise typer.Exit
 
 
