@@ -8,7 +8,7 @@ import duckdb
 
 from core.contract import Dataset
 from core.delta import Change, DataFile, Snapshot
-from core.engine import fragments, relation
+from core.engine import bounded_columns, files_where, fragments, relation
 from core.quality import table_columns
 from core.quoting import identifier, identifiers, literal
 from core.sql import PROVENANCE, same_key, same_values, version_of
@@ -97,16 +97,12 @@ def _candidates(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapsho
     tests = _file_tests(dataset, snapshot, exact=keys * len(snapshot.files) <= FEW_KEYS * 100)
     if not tests:
         return snapshot.files
-    connection.register("actions", snapshot.actions)
-    found = connection.execute(f"select row_number() over () - 1 as n, {tests} as candidate from actions").fetchall()
-    connection.unregister("actions")
-    return tuple(snapshot.files[n] for n, candidate in found if candidate)
+    return files_where(connection, snapshot, tests)
 
 
 def _file_tests(dataset: Dataset, snapshot: Snapshot, *, exact: bool) -> str:
     """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
-    known = snapshot.actions.schema
-    bounded = {field.name for field in known.field("min").type} if "min" in known.names and "max" in known.names else set()
+    bounded = bounded_columns(snapshot)
     tests = []
     for name in dataset.key:
         column = identifier(name)

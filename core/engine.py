@@ -14,6 +14,7 @@ import pyarrow as pa
 from core.casts import within
 from core.delta import DataFile, Snapshot
 from core.errors import Terminal
+from core.pruning import Condition, file_test
 from core.quoting import identifier, identifiers, literal, texts
 from core.sql import IMPOSSIBLE_PARTITIONS
 from core.statistics import delta_statistics
@@ -131,6 +132,30 @@ def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, fil
         shape = ", ".join(f"null::{_duck_type(field.type)} as {identifier(hive.get(field.name, field.name))}" for field in snapshot.schema)
         scan = f"(select {shape} where false union all by name from {scan})"
     return f"select {', '.join(columns)} from {scan}"
+
+
+def bounded_columns(snapshot: Snapshot) -> dict[str, pa.DataType]:
+    """Return the columns for which the log has bounds."""
+    known = snapshot.actions.schema
+    return {field.name: field.type for field in known.field("min").type} if {"min", "max"} <= set(known.names) else {}
+
+
+def files_where(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, test: str) -> tuple[DataFile, ...]:
+    """Return the files of which a condition over `actions` (Snapshot.actions) is true."""
+    connection.register("actions", snapshot.actions)
+    found = connection.execute(f"select row_number() over () - 1 as n, {test} as candidate from actions").fetchall()
+    connection.unregister("actions")
+    return tuple(snapshot.files[n] for n, candidate in found if candidate)
+
+
+def wanted_files(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, wanted: tuple[Condition, ...]) -> tuple[DataFile, ...]:
+    """Return the files that may hold rows of which all conditions hold; all of them where that cannot be told."""
+    test = file_test(wanted, snapshot.schema, bounded_columns(snapshot)) if wanted and len(snapshot.files) > 1 else ""
+    try:
+        return files_where(connection, snapshot, test) if test else snapshot.files
+    except duckdb.Error:  # a constant that does not compare with the column: the query itself will say so, in its own words
+        connection.unregister("actions")
+        return snapshot.files
 
 
 def _evolved(snapshot: Snapshot) -> bool:

@@ -18,6 +18,7 @@ from core.declarations import load
 from core.delta import Snapshot
 from core.errors import Terminal
 from core.project import Project
+from core.pruning import Condition
 from core.quoting import identifier
 from core.session import open_session
 from core.storage import Store, open_store
@@ -150,13 +151,17 @@ class Lake:
         with open_session([settings.lake], work, memory=settings.memory, threads=settings.threads, credentials=settings.aws) as connection:
             yield connection
 
-    def mount(self, connection: duckdb.DuckDBPyConnection, name: str) -> Snapshot | None:
-        """Make a table visible to SQL by its name (`orders`, `quarantine.orders`), as of now; Terminal before its first load."""
+    def mount(self, connection: duckdb.DuckDBPyConnection, name: str, wanted: tuple[Condition, ...] = ()) -> Snapshot | None:
+        """Make a table visible to SQL by its name (`orders`, `quarantine.orders`), as of now; None before its first load.
+
+        Of its files only those that may hold rows of which all `wanted` conditions hold: only for the query that was asked for them.
+        """
         snapshot = self.named_table(name)
         if snapshot is not None:
+            files = engine.wanted_files(connection, snapshot, wanted)
             schema, _, table = name.rpartition(".")
             view = f"{schema}.{identifier(table)}" if schema else identifier(table)
-            connection.execute(f"create or replace view {view} as {engine.relation(snapshot)}")
+            connection.execute(f"create or replace view {view} as {engine.relation(snapshot, files=files)}")
         return snapshot
 
 

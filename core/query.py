@@ -15,6 +15,7 @@ from core.contract import Dataset
 from core.errors import Terminal
 from core.lake import Lake
 from core.project import tables_in
+from core.pruning import Condition, conditions
 from core.quality import QUARANTINE
 from core.quoting import identifier
 
@@ -49,8 +50,9 @@ def query(lake: Lake, sql: str, *, limit: int | None = None) -> Answer:
     try:
         names = _tables(sql)
         with lake.workplace() as work, lake.session(work) as connection:
+            wanted = {} if ABOUT.fullmatch(sql) else conditions(sql)
             for name in names:
-                _mount(lake, connection, name)
+                _mount(lake, connection, name, wanted.get(name, ()))
             return _answer(connection, sql, limit)
     except duckdb.Error as error:
         raise Terminal("the query does not run", found=str(error)) from error
@@ -73,13 +75,13 @@ def _not_one_select(found: str) -> Terminal:
     return Terminal("the query does not run", expected="one SELECT", found=found, remedy="A query reads; `lakelet run` writes.")
 
 
-def _mount(lake: Lake, connection: duckdb.DuckDBPyConnection, name: str) -> None:
+def _mount(lake: Lake, connection: duckdb.DuckDBPyConnection, name: str, wanted: tuple[Condition, ...]) -> None:
     schema, _, table = name.rpartition(".")
     declared = {known.lower(): known for known in lake.project.declarations}  # SQL does not tell Orders from orders
     if schema not in ("", "quarantine"):
         raise Terminal(f"{name} is not declared", expected="a dataset, a transform or quarantine.<dataset>")
     table = declared.get(table.lower(), table)
-    if lake.mount(connection, f"{schema}.{table}" if schema else table) is not None:
+    if lake.mount(connection, f"{schema}.{table}" if schema else table, wanted) is not None:
         return
     if schema and isinstance(lake.project.declarations[table], Dataset):  # nothing was ever refused: an answer, not an error
         connection.register("refused_never", QUARANTINE.empty_table())

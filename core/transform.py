@@ -16,6 +16,7 @@ from core.delta import Change, Snapshot
 from core.engine import Layout, Planned, fragments, schema_of, storable
 from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
+from core.pruning import Condition, conditions
 from core.source import CRON
 
 RAN: Final = "lakelet/ran"
@@ -95,7 +96,8 @@ def run(lake: Lake, transform: Transform) -> Transformed:
     """
     started = time.perf_counter()
     with lake.workplace() as work, lake.session(work) as connection:
-        inputs = {name: _mounted(lake, connection, transform, name) for name in transform.inputs}
+        wanted = conditions(transform.query)
+        inputs = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
         target, planned = lake.table(transform), _planned(lake, connection, transform)
         if target is not None:
             target = _ensure(lake, transform, planned)
@@ -121,8 +123,8 @@ def _fingerprint(transform: Transform) -> int:
     return int(hashlib.sha256(transform.query.encode()).hexdigest()[:13], 16)
 
 
-def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str) -> Snapshot:
-    snapshot = lake.mount(connection, name)
+def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str, wanted: tuple[Condition, ...]) -> Snapshot:
+    snapshot = lake.mount(connection, name, wanted)
     if snapshot is None:
         raise Terminal(
             f"transform {transform.name}", expected=f"its input {name}", found="nothing loaded yet", remedy=f"Load {name} first."

@@ -13,6 +13,7 @@ ORDER = [
     "source",
     "contract",
     "project",
+    "pruning",
     "declarations",
     "casts",
     "sql",
