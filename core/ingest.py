@@ -175,7 +175,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = [ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items()]
-    record = {
+    record: dict[str, Any] = {
         "kind": "ingest",
         "dataset": batch.dataset.name,
         "mode": batch.dataset.target.mode,
@@ -185,16 +185,16 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
     change = replace(decision.change, identities=identities, record=record)
     version = delta.commit(target, change, now=lake.now())
-    return Ingested(
-        batch.dataset.name, (*outcomes, *loaded), version, reasons=quality.reasons(connection), warnings=quality.warnings(connection)
-    )
+    reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
+    warnings = quality.warnings(connection, batch.dataset)
+    return Ingested(batch.dataset.name, (*outcomes, *loaded), version, reasons, warnings)
 
 
 def _enforce(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[Batch, list[ObjectOutcome]]:
     """Judge the batch's rows. Files that can't be read or that break a `fail` check leave it, the others go on."""
     mount = partial(lake.mount, connection)
     batch, rejected = _readable(connection, batch, mount)
-    broken = quality.failures(connection) if batch.files else {}
+    broken = quality.failures(connection, batch.dataset) if batch.files else {}
     if broken:
         quality.drop_files(connection, list(broken))
         for number, checks in broken.items():

@@ -141,8 +141,10 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
         connection.execute(f"insert into _elsewhere select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at")
 
 
-def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
+def failures(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[int, str]:
     """Return the files that break a `fail` check, with the checks and how often."""
+    if not _has(dataset, "fail"):
+        return {}
     return dict(
         connection.execute(
             "select _file, string_agg(name || ' (' || n || ' rows)', ', ' order by name)\n"
@@ -150,6 +152,10 @@ def failures(connection: duckdb.DuckDBPyConnection) -> dict[int, str]:
             "group by _file"
         ).fetchall()
     )
+
+
+def _has(dataset: Dataset, action: str) -> bool:
+    return any(check.action == action for check in dataset.checks)
 
 
 def drop_files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:
@@ -164,8 +170,10 @@ def tallies(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Ta
     return {number: found.get(number, Tally()) for number in batch.objects}
 
 
-def warnings(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def warnings(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[str, int]:
     """Count the rows that break a `warn` check, by check; they are loaded all the same."""
+    if not _has(dataset, "warn"):
+        return {}
     return dict(
         connection.execute(
             "select name, count(*) from (select unnest(_warned) as name from judged where _reasons is null) group by name"
