@@ -1,5 +1,6 @@
 """Declaration files: YAML and SQL below a project folder become a Project, or every problem of every file with its line."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError
@@ -173,10 +174,16 @@ def _twice(entries: list[tuple[Place, str, str]]) -> Iterator[Problem]:
 def _overlaps(datasets: list[tuple[Dataset, Place]]) -> Iterator[Problem]:
     for n, (dataset, place) in enumerate(datasets):
         for other, elsewhere in datasets[:n]:
-            folders = [d.source.path for d in (dataset, other) if d.source.path.endswith("/")]
-            inside = dataset.source.prefix.startswith(other.source.path) or other.source.prefix.startswith(dataset.source.path)
-            if (folders and inside) or dataset.source.path == other.source.path:
+            (head, tail), (other_head, other_tail) = _ends(dataset.source.path), _ends(other.source.path)
+            begin_alike = head.startswith(other_head) or other_head.startswith(head)
+            if begin_alike and (tail.endswith(other_tail) or other_tail.endswith(tail)):
                 yield place.problem("source.path", f"{dataset.source.path} overlaps {other.source.path} of {elsewhere.file}")
+
+
+def _ends(path: str) -> tuple[str, str]:
+    """Return what every key of a source begins and ends with: one key can be of two sources only if both are alike."""
+    first, *rest = re.split(r"\[[^]]*\]|[*?]", path)
+    return first, rest[-1] if rest else ""
 
 
 OURS = {"archived/": "what was loaded", "rejected/": "what was rejected", "quarantine/": "quarantined rows"}

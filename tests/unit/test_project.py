@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from core.declarations import json_schema, load
+from core.declarations import json_schema, load, read
 from core.errors import InvalidProject, Problem, Terminal
 from core.project import tables_in
 from tests.world import ORDERS, World
@@ -166,13 +166,14 @@ def test_an_export_does_not_lie_inside_a_table(tmp_path: Path) -> None:
     assert found.path == "exports.0.path"
 
 
-def test_a_key_that_two_patterns_match_names_both(world: World) -> None:
-    for name, pattern in (("a", "raw/x/*1.csv"), ("b", "raw/x/1*.csv")):
+def test_a_key_belongs_to_the_dataset_whose_pattern_it_matches(world: World) -> None:
+    for name, pattern in (("a", "raw/x/a*.csv"), ("b", "raw/x/b?.csv")):
         world.declare(ORDERS.replace("raw/orders/", f'"{pattern}"').replace("orders", name))
-    with pytest.raises(Terminal, match=r"a and b.*Narrow"):
-        world.lake.project.match("raw/x/11.csv")
-    assert world.lake.project.match("raw/x/12.csv") == world.lake.project.datasets["b"]
-    assert world.lake.project.match("raw/x/2.csv") is None
+    match = world.lake.project.match
+    assert match("raw/x/a1.csv") == world.lake.project.datasets["a"]
+    assert match("raw/x/b1.csv") == world.lake.project.datasets["b"]
+    assert match("raw/x/b12.csv") is None
+    assert match("raw/y/a1.csv") is None
 
 
 def test_a_cycle_of_transforms_is_spelt_out(tmp_path: Path) -> None:
@@ -255,3 +256,23 @@ def test_the_schema_refuses_what_is_misspelt_or_ours(text: str) -> None:
 
 def test_the_schema_is_json() -> None:
     assert json.loads(json.dumps(json_schema()))["title"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "overlap"),
+    [
+        ("raw/x/*.csv", "raw/x/*.json", False),
+        ("raw/x/orders-*.csv", "raw/x/returns-*.csv", False),
+        ("raw/*/orders.csv", "raw/*/returns.csv", False),
+        ("raw/x/", "raw/y/", False),
+        ("raw/x/*.csv", "raw/x/a*.csv", True),
+        ("raw/x/", "raw/x/*.csv", True),
+        ("raw/*/a.csv", "raw/x/*.csv", True),
+        ("raw/x/a[0-9].csv", "raw/x/*[0-9].csv", True),
+    ],
+)
+def test_two_sources_that_could_claim_one_object_are_refused_before_any_arrives(world: World, one: str, other: str, overlap: bool) -> None:
+    world.declare(ORDERS.replace("path: raw/orders/", f'path: "{one}"'))
+    world.declare(ORDERS.replace("orders", "returns").replace("path: raw/returns/", f'path: "{other}"'))
+    found = [problem.path for problem in read(world.home / "project").problems]
+    assert found == (["source.path"] if overlap else [])
