@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from core.declarations import json_schema, load, read
-from core.errors import InvalidProject, Problem, Terminal
+from core.errors import InvalidProject, Problem
 from core.project import tables_in
 from tests.world import ORDERS, World
 
