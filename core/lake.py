@@ -49,7 +49,7 @@ class Settings:
         return cls(
             project=Path(project or env.get("LAKELET_PROJECT") or DEFAULT_PROJECT),
             lake=_absolute(location),
-            raw=_absolute((not lake and env.get("LAKELET_RAW")) or location),
+            raw=_absolute(env.get("LAKELET_RAW") or location),
             memory=env.get("LAKELET_MEMORY") or _half_of_memory(env),
             threads=int(env.get("LAKELET_THREADS") or os.cpu_count() or 2),
             work=Path(env.get("LAKELET_WORK") or tempfile.gettempdir()),

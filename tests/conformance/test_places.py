@@ -1,5 +1,7 @@
 """One suite for every place a lake can be in: a folder and S3 behave the same."""
 
+import pytest
+
 from tests.world import ORDERS, World
 
 HEADER = "id,amount,placed\n"
@@ -107,3 +109,16 @@ def test_a_transform_runs_when_all_its_inputs_arrived(anywhere: World) -> None:
     anywhere.run()
 
     assert anywhere.rows("select * from balance") == [{"id": 1, "left_over": "6.00"}]
+
+
+def test_raw_objects_may_lie_apart_from_the_lake(anywhere: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = f"{anywhere.uri}-raw"
+    monkeypatch.setenv("LAKELET_RAW", raw)
+    anywhere.declare(ORDERS).put("raw/orders/a.csv", HEADER + "1,1,\n")
+    anywhere.put("raw/orders/b.csv", "wrong\n")
+    anywhere.run()
+
+    assert anywhere.lake.raw.uri == raw != anywhere.lake.store.uri
+    assert anywhere.values("select id from orders") == [1]
+    assert {ref.key.split("/")[0] for ref in anywhere.lake.raw.list("")} == {"archived", "rejected"}
+    assert not [ref.key for ref in anywhere.lake.store.list("archived/")]

@@ -44,6 +44,11 @@ def test_every_example_pipeline_has_its_paragraph() -> None:
     assert pipelines <= set(re.findall(r"^- \*\*(\w+)\*\*:", README, re.MULTILINE))
 
 
+def test_every_setting_stands_in_the_readme() -> None:
+    code = "".join(path.read_text("utf-8") for folder in ("core", "handlers") for path in (ROOT / folder).rglob("*.py"))
+    assert set(re.findall(r"LAKELET_[A-Z]+", code)) == set(re.findall(r"^\| `(LAKELET_[A-Z]+)`", README, re.MULTILINE))
+
+
 def test_the_two_commands_stand_at_the_top() -> None:
     top = README.splitlines()[:12]
     assert any(line.startswith("make demo") for line in top)
