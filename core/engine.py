@@ -216,9 +216,16 @@ def storable(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     columns = []
     for name, kind in zip((column[0] for column in result.description), connection.sql(query).types, strict=True):
         stored = _stored(kind, name)
-        value = f"cast({identifier(name)} as {stored})" if stored != str(kind) else identifier(name)
+        value = _whole_microseconds(name) if str(kind) == "TIMESTAMP_NS" else identifier(name)
+        value = f"cast({value} as {stored})" if stored != str(kind) else value
         columns.append(f"{_holdable(value, stored, name)} as {identifier(name)}")
     return f"select {', '.join(columns)} from (\n{query}\n)"
+
+
+def _whole_microseconds(column: str) -> str:
+    """Let a nanosecond be an error: a cast would cut it off."""
+    name, told = identifier(column), literal(f"column {column}: a moment finer than microseconds")
+    return f"case when {name} is null or {name} = cast(cast({name} as timestamp) as timestamp_ns) then {name} else error({told}) end"
 
 
 def _holdable(value: str, kind: str, column: str) -> str:

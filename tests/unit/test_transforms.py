@@ -285,3 +285,10 @@ def test_an_input_that_was_moved_to_a_new_target_path_is_new_although_its_versio
     world.declare(ORDERS.replace("processed/orders/", "processed/orders_v2/")).put("raw/orders/d.csv", HEADER + "9,1,\n")
     assert done(world.run()) == ["t"]
     assert world.values("select n from t") == [1]
+
+
+def test_a_moment_finer_than_a_table_holds_is_an_error_and_not_cut(world: World) -> None:
+    transform(with_orders(world), "select timestamp_ns '2025-01-01 00:00:00.123456' as fits from orders")
+    assert done(world.run()) == ["t"]
+    transform(world, "select timestamp_ns '2025-01-01 00:00:00.123456789' as fits from orders")
+    assert "finer than microseconds" in "".join(step.error for step in world.run() if isinstance(step, Undone))
