@@ -35,7 +35,7 @@ class Project:
         if isinstance(declaration, Transform):
             return declaration.inputs
         elsewhere = [check.sql for check in declaration.checks if check.looks_elsewhere]
-        return tuple(dict.fromkeys(table for sql in elsewhere for table in tables_in(f"select ({sql})")))
+        return tuple(dict.fromkeys(table for sql in elsewhere for table in tables_in(f"select ({sql}\n)")))
 
     def match(self, key: str) -> Dataset | None:
         """Return the dataset whose source path covers a key; Terminal where two claim it."""

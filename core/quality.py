@@ -126,7 +126,7 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
     connection.execute("create or replace temp table _elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
     said = []
     for check in (check for check in dataset.checks if check.looks_elsewhere):
-        for table in tables_in(f"select ({check.sql})"):
+        for table in tables_in(f"select {expression(check.sql)}"):
             if mount(table) is None:
                 raise Terminal(
                     f"check {check.name}", expected=f"table {table} to exist", found="nothing loaded yet", remedy=f"Load {table} first."
@@ -160,7 +160,8 @@ def _has(dataset: Dataset, action: str) -> bool:
 
 def drop_files(connection: duckdb.DuckDBPyConnection, numbers: Sequence[int]) -> None:
     """Take whole files out of the batch again; the others keep their rows' places."""
-    connection.execute(f"delete from _conformed where _file in ({', '.join(map(str, numbers))})")
+    for table in ("_conformed", "objects"):
+        connection.execute(f"delete from {table} where _file in ({', '.join(map(str, numbers))})")
 
 
 def tallies(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Tally]:

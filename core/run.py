@@ -1,6 +1,6 @@
 """Everything that is to be done, until nothing is: sweep raw, ingest in bounded batches, run what is due, publish what changed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,9 +72,16 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
         if declaration.name not in wanted:
             continue
         if isinstance(declaration, Dataset):
-            yield from _guarded(declaration, _ingest_all(lake, declaration, found.get(declaration.name, [])))
+            yield from _guarded(declaration, _ingest_all(lake, declaration, found.get(declaration.name, []), behind_window=False))
         else:
             yield from _guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
+
+
+def run_objects(lake: Lake, refs: Mapping[str, Sequence[ObjectRef]], *, behind_window: bool = False) -> Iterator[Step]:
+    """Load these objects and no others, by dataset, what is read by others first, and publish what changed."""
+    for declaration in lake.project.order:
+        if isinstance(declaration, Dataset) and declaration.name in refs:
+            yield from _guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
 
 
 def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
@@ -85,10 +92,10 @@ def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
         yield Undone(declaration.name, str(error))
 
 
-def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef]) -> Iterator[Step]:
+def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool) -> Iterator[Step]:
     for batch in batches(refs):
         yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
-        yield ingest(lake, dataset, batch)
+        yield ingest(lake, dataset, batch, behind_window=behind_window)
     yield from publish(lake, dataset)
     if refs:
         yield from judge(lake, dataset)

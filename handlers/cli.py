@@ -91,10 +91,11 @@ def ingest(
 ) -> None:
     """Load some objects now, and nothing else."""
     with asked(ctx, project, lake, as_json) as options:
-        from handlers.objects import by_dataset, ingest_named, key_of
+        from core.run import run_objects
+        from handlers.objects import by_dataset, key_of
 
         opened = options.open()
-        steps = ingest_named(opened, by_dataset(opened, [key_of(opened, name) for name in objects]), behind_window=behind_window)
+        steps = run_objects(opened, by_dataset(opened, [key_of(opened, name) for name in objects]), behind_window=behind_window)
         raise typer.Exit(_follow(steps, opened, options, gone_is_undone=True).exit_code())
 
 

@@ -1,13 +1,10 @@
-"""Objects that somebody names, one by one: which dataset each belongs to, and the steps that load them."""
+"""Objects that somebody names, one by one: the key of each, and the dataset that it belongs to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from core.contract import Dataset
-from core.errors import LakeError, Terminal
-from core.ingest import ingest
+from core.errors import Terminal
 from core.lake import Lake
-from core.run import Begun, Step, Undone, batches, judge, publish
 from core.storage import ObjectRef
 
 
@@ -37,20 +34,3 @@ def by_dataset(lake: Lake, keys: Sequence[str]) -> dict[str, list[ObjectRef]]:
             remedy="Nothing was loaded.",
         )
     return found
-
-
-def ingest_named(lake: Lake, refs: Mapping[str, Sequence[ObjectRef]], *, behind_window: bool) -> Iterator[Step]:
-    """Load the objects by dataset, what is read by others first, and bring up to date what hangs on the tables."""
-    for dataset in (declaration for declaration in lake.project.order if declaration.name in refs):
-        try:
-            yield from _ingest_dataset(lake, lake.project.datasets[dataset.name], refs[dataset.name], behind_window=behind_window)
-        except LakeError as error:
-            yield Undone(dataset.name, str(error))
-
-
-def _ingest_dataset(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool) -> Iterator[Step]:
-    for batch in batches(refs):
-        yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
-        yield ingest(lake, dataset, batch, behind_window=behind_window)
-    yield from publish(lake, dataset)
-    yield from judge(lake, dataset)

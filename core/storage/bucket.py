@@ -103,8 +103,9 @@ class Bucket:
     def move(self, ref: ObjectRef, to: str) -> None:
         if ref.version is None:
             raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
-        versioned = {} if _is_etag(ref.version) else {"VersionId": ref.version}
-        unchanged = {"CopySourceIfMatch": ref.version} if _is_etag(ref.version) else {}
+        bare = _is_etag(ref.version)  # a bucket without versions: only what is still the same may go
+        versioned = {} if bare else {"VersionId": ref.version}
+        unchanged = {"CopySourceIfMatch": ref.version} if bare else {}
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
             with _translated(f"object {ref.key}"):
@@ -112,7 +113,8 @@ class Bucket:
                 copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
                 if copied["ContentLength"] != ref.size:
                     raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
-                self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **versioned)
+                which = {"IfMatch": ref.version} if bare else versioned
+                self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **which)
         except FileNotFoundError:
             return  # moved by an earlier try, or overwritten since
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from core.errors import Terminal
+from core.errors import Terminal, Transient
 from core.storage.objects import ObjectRef, gone
 
 
@@ -96,7 +96,13 @@ def _link_or_copy(source: Path, to: Path) -> None:
     try:
         os.link(source, to)
     except OSError:  # another disk, or one without links
+        before = source.stat()
         shutil.copy2(source, to)
+        after = source.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise Transient(
+                f"object {source}", expected="it to rest while it is copied", found="that it changed", remedy="Try again."
+            ) from None
 
 
 def _content_hash(path: Path) -> str:

@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import os
+import time
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -587,3 +589,27 @@ def test_a_lake_s_folder_that_delta_or_duckdb_would_read_otherwise_is_refused(tm
     World(tmp_path, "").declare(ORDERS)
     with pytest.raises(Terminal, match="Choose another"):
         open_lake(tmp_path / "project", str(tmp_path / folder))
+
+
+def test_a_newest_object_that_fails_a_check_does_not_empty_an_overwritten_table(world: World) -> None:
+    declared = ORDERS.replace("target: {", "checks: [{name: positive, sql: amount > 0, action: fail}]\ntarget: {mode: overwrite, ")
+    world.declare(declared).put("raw/orders/a.csv", HEADER + "1,1,\n")
+    world.run()
+    world.put("raw/orders/b.csv", HEADER + "2,2,\n")
+    os.utime(Path(world.uri, "raw/orders/b.csv"), (time.time() + 10,) * 2)
+    world.put("raw/orders/c.csv", HEADER + "3,-3,\n")
+    os.utime(Path(world.uri, "raw/orders/c.csv"), (time.time() + 20,) * 2)
+
+    assert world.fates() == {"raw/orders/b.csv": "loaded", "raw/orders/c.csv": "rejected: failed_check"}
+    assert world.values("select id from orders") == [2]
+
+
+def test_a_check_may_end_in_a_comment(world: World) -> None:
+    world.declare(ORDERS.replace("orders", "known")).put("raw/known/a.csv", HEADER + "1,1,\n")
+    checks = (
+        'checks: [{name: known, sql: "id in (select id from known) -- by now"}, {name: positive, sql: "amount > 0 -- cents"}]\ntarget: {'
+    )
+    world.declare(ORDERS.replace("target: {", checks)).put("raw/orders/a.csv", HEADER + "1,1,\n2,1,\n1,-1,\n")
+    world.run()
+    assert world.values("select id from orders") == [1]
+    assert quarantined(world) == [(2, ["check known"]), (3, ["check positive"])]

@@ -6,6 +6,7 @@ import pytest
 
 from core.errors import Terminal
 from core.storage import ObjectGone, ObjectRef
+from tests.conftest import bucket
 from tests.world import ORDERS, World
 
 
@@ -149,3 +150,23 @@ def test_a_put_replaces_at_once_and_leaves_nothing_beside_it(world: World, tmp_p
     world.lake.store.put("exports/a.csv", tmp_path / "local")
     assert [path.name for path in Path(world.uri, "exports").iterdir()] == ["a.csv"]
     assert len(world.lake.store.get("exports/a.csv") or b"") == 100_000
+
+
+def test_a_bucket_without_versions_loses_nothing_that_changed_meanwhile(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import boto3
+
+    uri = f"s3://{bucket(s3_endpoint, monkeypatch).split('/')[2]}-bare/shop"
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=uri.split("/")[2])
+    world = World(tmp_path, uri).declare(ORDERS)
+    world.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
+    first = world.lake.raw.fetch(ObjectRef("raw/orders/a.csv"), tmp_path / "a")
+    assert (first.version or "").startswith('"')
+    world.put("raw/orders/a.csv", "id,amount,placed\n2,2,\n")
+
+    world.lake.raw.move(first, "archived/a.csv")
+    assert world.keys() == {"raw/orders/a.csv"}
+    assert world.fates() == {"raw/orders/a.csv": "loaded"}
+    assert world.values("select id from orders") == [2]
+    assert world.keys("raw/") == set()
