@@ -37,6 +37,10 @@ class Rejected(Terminal):
         super().__init__(subject, expected=expected, found=found, remedy=remedy)
 
 
+class OutOfTime(Transient):
+    """The time that was granted is nearly over; what was not committed was not done. Trying again at once would not help."""
+
+
 class Conflict(Transient):
     """Another writer committed first; open the table again and decide anew."""
 

@@ -40,6 +40,8 @@ def violations(lake: Lake, declaration: Declaration) -> tuple[Violation, ...]:
 def _told(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, expect: Expect, now: str) -> str:
     try:
         return _message(connection, snapshot, expect, now)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:  # a transform's expectation of a column that its result does not have
         return f"it cannot be checked: {str(error).splitlines()[0]}"
 

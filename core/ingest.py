@@ -3,28 +3,25 @@
 Every trigger ends here. Whatever happens (a crash, a lost answer, the same delivery again), running it again gives the same table.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
-from core import delta, quality, readers
+from core import delta, enforce, quality
 from core.change import FATES, SINKS, without
 from core.contract import Dataset
 from core.delta import Change, Snapshot
 from core.engine import fragments, schema_of
-from core.errors import Rejected, Terminal, Transient
+from core.errors import OutOfTime, Transient
 from core.lake import Lake
 from core.quality import QUARANTINE, Batch, Tally
-from core.readers import Prepared, RawFile
 from core.settle import Fate, ObjectOutcome, settle
 from core.storage import ObjectGone, ObjectRef
 
@@ -58,9 +55,16 @@ def ingest(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_wi
 
     Raises Transient when it could not be done in several tries and Terminal when the declaration is at fault: the objects are still in raw.
     """
+    loaded = load(lake, dataset, refs, behind_window=behind_window)
+    settle(lake, dataset, loaded.objects)
+    return loaded
+
+
+def load(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool = False) -> Ingested:
+    """Do the first half of `ingest`: the commit. The objects are still in raw; settle them, or ingest them again, which does that."""
     started = time.perf_counter()
     retrying = Retrying(
-        retry=retry_if_exception_type(Transient),
+        retry=retry_if_exception_type(Transient) & retry_if_not_exception_type(OutOfTime),
         stop=stop_after_attempt(ATTEMPTS),
         wait=wait_random_exponential(multiplier=0.05, max=2),
         reraise=True,
@@ -70,24 +74,30 @@ def ingest(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_wi
 
 
 def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_window: bool) -> Ingested:
+    lake.in_time(f"loading {dataset.name}")
     with lake.workplace() as work, lake.session(work) as connection:
         target = _ensure_target(lake, dataset, connection)
-        fetched, outcomes = _fetch(lake, refs, work)
+        outcomes = [ObjectOutcome(ref, "already loaded") for ref in refs if _is_known(target, ref)]
+        fetched, gone = _fetch(lake, [ref for ref in refs if not _is_known(target, ref)], work)
+        outcomes += gone
         waiting: dict[int, tuple[ObjectRef, Path]] = {}
         for number, (ref, path) in enumerate(fetched):
             if fate := _known(target, ref, lake, behind_window):
                 outcomes.append(fate)
             else:
                 waiting[number] = (ref, path)
-        prepared, rejected = _prepare(dataset, waiting, work)
+        prepared, rejected = enforce.prepare(dataset, waiting, work)
         outcomes += rejected
-        ingested = Ingested(dataset.name, tuple(outcomes))
-        if prepared:
-            objects = {file.number: waiting[file.number][0] for file in prepared}
-            batch = Batch(dataset, tuple(prepared), objects, {number: path for number, (_, path) in waiting.items()})
-            ingested = _load(lake, connection, batch, target, outcomes)
-    settle(lake, dataset, ingested.objects)
-    return ingested
+        if not prepared:
+            return Ingested(dataset.name, tuple(outcomes))
+        objects = {file.number: waiting[file.number][0] for file in prepared}
+        batch = Batch(dataset, tuple(prepared), objects, {number: path for number, (_, path) in waiting.items()})
+        return _load(lake, connection, batch, target, outcomes)
+
+
+def _is_known(target: Snapshot, ref: ObjectRef) -> bool:
+    """Whether the table remembers this very version, so that nothing need be fetched; `size` is what settling it verifies the copy by."""
+    return bool(ref.version and ref.size) and target.identity(ref.source) is not None
 
 
 def _ensure_target(lake: Lake, dataset: Dataset, connection: duckdb.DuckDBPyConnection) -> Snapshot:
@@ -107,6 +117,7 @@ def _fetch(lake: Lake, refs: Sequence[ObjectRef], work: Path) -> tuple[list[tupl
     def one(numbered: tuple[int, ObjectRef]) -> tuple[ObjectRef, Path] | ObjectOutcome:
         number, ref = numbered
         path = work / f"{number:06d}.raw"  # never a name made of the key
+        lake.in_time(f"fetching {ref.key}")
         try:
             return lake.raw.fetch(ref, path), path
         except ObjectGone as gone:
@@ -135,42 +146,18 @@ def _known(target: Snapshot, ref: ObjectRef, lake: Lake, behind_window: bool) ->
     return None
 
 
-def _prepare(dataset: Dataset, waiting: dict[int, tuple[ObjectRef, Path]], work: Path) -> tuple[list[Prepared], list[ObjectOutcome]]:
-    prepared, rejected = [], []
-    for number, (ref, path) in waiting.items():
-        try:
-            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key), work))
-        except Rejected as rejection:
-            rejected.append(_rejection(dataset, ref, rejection))
-    return prepared, rejected
-
-
-def _rejection(dataset: Dataset, ref: ObjectRef, rejection: Rejected) -> ObjectOutcome:
-    report = {
-        "object": ref.key,
-        "version": ref.version,
-        "size": ref.size,
-        "dataset": dataset.name,
-        "reason": rejection.reason,
-        "message": str(rejection),
-        "expected": rejection.expected,
-        "found": rejection.found,
-        "remedy": rejection.remedy,
-    }
-    return ObjectOutcome(ref, "rejected", reason=rejection.reason, report=json.dumps(report, indent=2, ensure_ascii=False))
-
-
 # --- the commit ----------------------------------------------------------------------------------------------------------------------
 
 
 def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, target: Snapshot, outcomes: list[ObjectOutcome]) -> Ingested:
     """Enforce the contract, then commit: refused rows first, the accepted ones and the objects' identities after."""
-    batch, rejected = _enforce(lake, connection, batch)
+    batch, rejected = enforce.enforce(lake, connection, batch)
     outcomes = [*outcomes, *rejected]
     if not batch.files:
         return Ingested(batch.dataset.name, tuple(outcomes))
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
+    lake.in_time(f"loading {batch.dataset.name}")
     _commit_refused(lake, connection, batch, tallies)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
@@ -184,79 +171,11 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     }
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
     change = replace(decision.change, identities=identities, record=record)
+    lake.in_time(f"loading {batch.dataset.name}")
     version = delta.commit(target, change, now=lake.now())
     reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
     warnings = quality.warnings(connection, batch.dataset)
     return Ingested(batch.dataset.name, (*outcomes, *loaded), version, reasons, warnings)
-
-
-def _enforce(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[Batch, list[ObjectOutcome]]:
-    """Judge the batch's rows. Files that can't be read or that break a `fail` check leave it, the others go on."""
-    mount = partial(lake.mount, connection)
-    batch, rejected = _readable(connection, batch, mount)
-    broken = quality.failures(connection, batch.dataset) if batch.files else {}
-    if broken:
-        quality.drop_files(connection, list(broken))
-        for number, checks in broken.items():
-            rejection = Rejected(
-                "failed_check",
-                f"{batch.dataset.name}: {batch.objects[number].key}",
-                expected="every row to pass",
-                found=checks,
-                remedy=MEND,
-            )
-            rejected.append(_rejection(batch.dataset, batch.objects[number], rejection))
-        batch = _remaining(batch, set(broken))
-    return batch, rejected
-
-
-MEND: Final = "Mend the file and put it into raw again, or mend the contract."
-
-
-def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callable[[str], object]) -> tuple[Batch, list[ObjectOutcome]]:
-    """Enforce the batch at once; where the reader stumbles do it with care, and where that fails too find the files that are to blame."""
-    for careful in (False, True):
-        try:
-            quality.enforce(connection, batch, mount, careful=careful)
-            return batch, []
-        except (duckdb.Error, Rejected):
-            continue
-    rejected = {file.number: found for file in batch.files if (found := _unreadable(connection, batch, file))}
-    remaining = _remaining(batch, set(rejected))
-    if remaining.files:
-        try:
-            quality.enforce(connection, remaining, mount, careful=True)
-        except duckdb.Error as error:
-            raise Terminal(
-                f"dataset {batch.dataset.name}",
-                expected="its checks and computed columns to run",
-                found=str(error).splitlines()[0],
-                remedy="Mend the declaration.",
-            ) from error
-    return remaining, list(rejected.values())
-
-
-def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepared) -> ObjectOutcome | None:
-    """Read one file alone, judging nothing; return its rejection where even that fails."""
-    try:
-        relation = readers.relation(connection, batch.dataset, [file], careful=True)
-        connection.execute(f"create or replace temp table attempted as {relation}")
-        return None
-    except duckdb.OutOfMemoryException as error:
-        raise Terminal(
-            f"object {file.name}", expected="it to fit", found=str(error).splitlines()[0], remedy="Give it more memory."
-        ) from error
-    except Rejected as rejection:
-        return _rejection(batch.dataset, batch.objects[file.number], rejection)
-    except duckdb.Error as error:
-        return _rejection(batch.dataset, batch.objects[file.number], readers.unreadable(batch.dataset, file, error))
-    finally:
-        connection.execute("drop table if exists attempted")
-
-
-def _remaining(batch: Batch, gone: set[int]) -> Batch:
-    files = tuple(file for file in batch.files if file.number not in gone)
-    return replace(batch, files=files, objects={file.number: batch.objects[file.number] for file in files})
 
 
 def _refuse_changed(lake: Lake, batch: Batch) -> None:

@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from core import delta, engine
 from core.contract import Dataset, Declaration
 from core.declarations import load
 from core.delta import Snapshot
-from core.errors import Terminal
+from core.errors import OutOfTime, Terminal
 from core.project import Project
 from core.pruning import Condition
 from core.quoting import identifier
@@ -31,7 +31,11 @@ AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN
 
 @dataclass(frozen=True)
 class Settings:
-    """How Lakelet runs here. `memory` and `threads` bound DuckDB; `work` is where files are copied and sorts spill."""
+    """How Lakelet runs here. `memory` and `threads` bound DuckDB; `work` is where files are copied and sorts spill.
+
+    Empty where there is none: `catalog` (a Glue database that tables are registered in), `success_topic` and `failure_topic` (SNS),
+    `refresh` (the state machine that takes over what a scheduled run has no time for), all but the first by ARN.
+    """
 
     project: Path
     lake: str
@@ -40,10 +44,14 @@ class Settings:
     threads: int
     work: Path
     aws: Mapping[str, str]
+    catalog: str = ""
+    success_topic: str = ""
+    failure_topic: str = ""
+    refresh: str = ""
 
     @classmethod
     def read(cls, project: str | Path | None = None, lake: str | None = None) -> "Settings":
-        """Read LAKELET_PROJECT, LAKELET_LAKE, LAKELET_RAW, LAKELET_MEMORY, LAKELET_THREADS, LAKELET_WORK and AWS_*; arguments win."""
+        """Read LAKELET_* (README.md lists them) and AWS_* from the environment; arguments win."""
         env = os.environ
         location = lake or env.get("LAKELET_LAKE") or DEFAULT_LAKE
         return cls(
@@ -54,6 +62,10 @@ class Settings:
             threads=int(env.get("LAKELET_THREADS") or os.cpu_count() or 2),
             work=Path(env.get("LAKELET_WORK") or tempfile.gettempdir()),
             aws=_aws_options(env) if "s3://" in f"{location} {env.get('LAKELET_RAW', '')}" else {},
+            catalog=env.get("LAKELET_CATALOG", ""),
+            success_topic=env.get("LAKELET_SUCCESS_TOPIC", ""),
+            failure_topic=env.get("LAKELET_FAILURE_TOPIC", ""),
+            refresh=env.get("LAKELET_REFRESH", ""),
         )
 
 
@@ -100,10 +112,11 @@ def _profile() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Lake:
-    """A project over a place: what every operation is handed."""
+    """A project over a place: what every operation is handed. `deadline` is when work has to be left for another time."""
 
     project: Project
     settings: Settings
+    deadline: datetime | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -117,6 +130,21 @@ class Lake:
 
     def now(self) -> datetime:
         return datetime.now(UTC)
+
+    def until(self, deadline: datetime) -> "Lake":
+        """Return this lake with a deadline; connections are shared."""
+        limited = replace(self, deadline=deadline)
+        vars(limited).update(store=self.store, raw=self.raw)
+        return limited
+
+    @property
+    def seconds_left(self) -> float | None:
+        return None if self.deadline is None else (self.deadline - self.now()).total_seconds()
+
+    def in_time(self, work: str) -> None:
+        """Raise OutOfTime once the deadline has passed. Asked before each stage; never between a commit and what settles it."""
+        if self.seconds_left is not None and self.seconds_left <= 0:
+            raise OutOfTime(work, expected="to be done before the deadline", found="no time left", remedy="What is left stays in raw.")
 
     def uri(self, path: str) -> str:
         return f"{self.settings.lake}/{path.rstrip('/')}"
@@ -147,9 +175,21 @@ class Lake:
 
     @contextmanager
     def session(self, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection whose statements end at the deadline, as OutOfTime."""
         settings = self.settings
-        with open_session([settings.lake], work, memory=settings.memory, threads=settings.threads, credentials=settings.aws) as connection:
-            yield connection
+        with open_session(
+            [settings.lake],
+            work,
+            memory=settings.memory,
+            threads=settings.threads,
+            credentials=settings.aws,
+            seconds=self.seconds_left,
+        ) as connection:
+            try:
+                yield connection
+            except duckdb.InterruptException:
+                self.in_time("a statement")
+                raise
 
     def mount(self, connection: duckdb.DuckDBPyConnection, name: str, wanted: tuple[Condition, ...] = ()) -> Snapshot | None:
         """Make a table visible to SQL by its name (`orders`, `quarantine.orders`), as of now; None before its first load.

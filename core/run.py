@@ -1,12 +1,15 @@
 """Everything that is to be done, until nothing is: sweep raw, ingest in bounded batches, run what is due, publish what changed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
+
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core import expect, export, transform
 from core.contract import Dataset, Declaration, Transform
-from core.errors import LakeError
+from core.errors import Conflict, LakeError, OutOfTime, Transient
 from core.expect import Violation
 from core.export import Exported
 from core.ingest import Ingested, ingest
@@ -16,6 +19,10 @@ from core.transform import Transformed
 
 BATCH_OBJECTS: Final = 1000
 BATCH_BYTES: Final = 1 << 30
+ANNOUNCED_WITHIN: Final = timedelta(minutes=15)
+"""How long an object may lie in raw before it is taken for one that no event will announce."""
+
+Ready = Callable[[Dataset, ObjectRef, datetime], bool]
 
 
 @dataclass(frozen=True)
@@ -51,19 +58,34 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Undone:
-    """Something that could not be done: its objects are still in raw, its table is as it was."""
+    """Something that could not be done: its objects are still in raw, its table is as it was. Where it `may_pass`, try it again."""
 
     name: str
     error: str
+    may_pass: bool = False
+    late: bool = False
+    """Whether nothing is wrong but the time: it was left for another run."""
 
 
 Step = Begun | Ingested | Transformed | Published | Violated | Unknown | Undone
 
 
-def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False) -> Iterator[Step]:
+def whatever_waits(_: Dataset, __: ObjectRef, ___: datetime) -> bool:
+    """Take every object in raw: somebody asked for it now."""
+    return True
+
+
+def by_trigger(dataset: Dataset, ref: ObjectRef, now: datetime) -> bool:
+    """Take an object whose schedule has ticked since it came, or that should have been announced long ago and is still here. Pure."""
+    if dataset.source.trigger == "arrival":
+        return now - ref.modified >= ANNOUNCED_WITHIN
+    return transform.next_tick(dataset.source.trigger, ref.modified) <= now
+
+
+def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False, ready: Ready = whatever_waits) -> Iterator[Step]:
     """Do all that is to be done, in the order of what reads what, and yield each step as it happens.
 
-    `names` limits it to some datasets and transforms. Can be killed at any point and run again.
+    `names` limits it to some datasets and transforms, `ready` to some objects. Can be killed at any point and run again.
     """
     wanted = {lake.project.named(name).name for name in names} or set(lake.project.declarations)
     found, unknown = sweep(lake)
@@ -72,7 +94,8 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
         if declaration.name not in wanted:
             continue
         if isinstance(declaration, Dataset):
-            yield from _guarded(declaration, _ingest_all(lake, declaration, found.get(declaration.name, []), behind_window=False))
+            refs = [ref for ref in found.get(declaration.name, []) if ready(declaration, ref, lake.now())]
+            yield from _guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
         else:
             yield from _guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
 
@@ -84,12 +107,34 @@ def run_objects(lake: Lake, refs: Mapping[str, Sequence[ObjectRef]], *, behind_w
             yield from _guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
 
 
+def follow(lake: Lake, loaded: Iterable[str]) -> Iterator[Step]:
+    """Run the transforms that are due because these tables were loaded, and those that read them in turn.
+
+    Transforms with a schedule wait for it: `run` finds them when it has ticked.
+    """
+    changed = set(loaded)
+    for declaration in lake.project.order:
+        if not isinstance(declaration, Transform) or declaration.when not in ("all_inputs", "any_input"):
+            continue
+        if changed.isdisjoint(name.removeprefix("quarantine.") for name in declaration.inputs):
+            continue
+        for step in _guarded(declaration, _transform(lake, declaration, ignore_schedules=False)):
+            if isinstance(step, Transformed):
+                changed.add(step.transform)
+            yield step
+
+
+def transform_if_due(lake: Lake, declaration: Transform) -> Iterator[Step]:
+    """Run one transform where it is due, and publish it. Raises what goes wrong."""
+    return _transform(lake, declaration, ignore_schedules=False)
+
+
 def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
     """One declaration's failure leaves the others alone."""
     try:
         yield from steps
     except LakeError as error:
-        yield Undone(declaration.name, str(error))
+        yield Undone(declaration.name, str(error), may_pass=isinstance(error, Transient), late=isinstance(error, OutOfTime))
 
 
 def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool) -> Iterator[Step]:
@@ -103,13 +148,28 @@ def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behi
 
 def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) -> Iterator[Step]:
     when = "any_input" if ignore_schedules else declaration.when
-    due = transform.is_due(when, transform.readiness(lake, declaration), lake.now())
-    if due:
+    done = None
+    if _is_due(lake, declaration, when):
         yield Begun(declaration.name, "transforming")
-        yield transform.run(lake, declaration)
+        try:
+            done = transform.run(lake, declaration)
+        except Conflict:
+            done = _run_again(lake, declaration, when)
+    if done:
+        yield done
     yield from publish(lake, declaration)
-    if due:
+    if done:
         yield from judge(lake, declaration)
+
+
+def _is_due(lake: Lake, declaration: Transform, when: str) -> bool:
+    return transform.is_due(when, transform.readiness(lake, declaration), lake.now())
+
+
+@retry(retry=retry_if_exception_type(Conflict), stop=stop_after_attempt(5), wait=wait_random_exponential(0.1, 2), reraise=True)
+def _run_again(lake: Lake, declaration: Transform, when: str) -> Transformed | None:
+    """Run it where the run that won left it due; None where that one did all there was."""
+    return transform.run(lake, declaration) if _is_due(lake, declaration, when) else None
 
 
 def publish(lake: Lake, declaration: Declaration) -> Iterator[Published]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Event, Thread
 
 import duckdb
 
@@ -12,11 +13,18 @@ from core.quoting import literal, texts
 
 @contextmanager
 def open_session(
-    locations: list[str], work: Path, *, memory: str, threads: int, credentials: Mapping[str, str] | None = None
+    locations: list[str],
+    work: Path,
+    *,
+    memory: str,
+    threads: int,
+    credentials: Mapping[str, str] | None = None,
+    seconds: float | None = None,
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a locked connection, closed afterwards.
 
-    `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills. After this nothing can be installed,
+    `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills; after `seconds` every statement is
+    interrupted (DuckDB knows no time limit of its own). After this nothing can be installed,
     loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
     """
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
@@ -38,10 +46,33 @@ def open_session(
         connection.execute(f"set {setting}")
     connection.execute("create schema quarantine")
     try:
-        yield connection
+        with _watched(connection, seconds):
+            yield connection
     finally:
         connection.interrupt()  # or else closing waits for an interrupted stream for ever
         connection.close()
+
+
+@contextmanager
+def _watched(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupt whatever runs when the time is over, and again, because what was between two statements then was not interrupted."""
+    over = Event()
+
+    def watch() -> None:
+        pause = max(seconds or 0, 0)
+        while not over.wait(pause):
+            connection.interrupt()
+            pause = 0.05
+
+    watcher = Thread(target=watch, name="deadline", daemon=True) if seconds is not None else None
+    if watcher:
+        watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if watcher:
+            watcher.join()
 
 
 def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str, str]) -> None:

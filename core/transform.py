@@ -95,6 +95,7 @@ def run(lake: Lake, transform: Transform) -> Transformed:
     Raises Terminal where its SQL fails: the table stays as it was. Raises Conflict where another run won.
     """
     started = time.perf_counter()
+    lake.in_time(f"transform {transform.name}")
     with lake.workplace() as work, lake.session(work) as connection:
         wanted = conditions(transform.query)
         inputs = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
@@ -135,6 +136,8 @@ def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Trans
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:
     try:
         schema = schema_of(connection, storable(connection, transform.query))
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error
     return Planned(lake.uri(transform.target.path), schema, transform.target.partition_by)
@@ -149,6 +152,8 @@ def _ensure(lake: Lake, transform: Transform, planned: Planned) -> Snapshot:
 def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, table: Layout) -> tuple[delta.DataFile, ...]:
     try:
         return fragments(connection, storable(connection, transform.query), table)
+    except duckdb.InterruptException:
+        raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error
 

@@ -47,12 +47,14 @@ class Bucket:
         )
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
-        """Through boto3: obstore refuses a whole listing for one key such as `a//b`."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._full(prefix))
+        """Through boto3: obstore lists no versions, and refuses a whole listing for one key such as `a//b`."""
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=self._full(prefix))
         with _translated(f"{self.uri}/{prefix}"):
             for page in pages:
-                for found in page.get("Contents", ()):
-                    yield ObjectRef(found["Key"].removeprefix(self._full("")), None, found["Size"], found["LastModified"])
+                for found in page.get("Versions", ()):
+                    if found["IsLatest"]:
+                        meta = {"path": found["Key"].removeprefix(self._full("")), "version": found["VersionId"], "e_tag": found["ETag"]}
+                        yield _identified({**meta, "size": found["Size"], "last_modified": found["LastModified"]})
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         try:

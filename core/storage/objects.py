@@ -38,7 +38,7 @@ class Store(Protocol):
     """How many requests at once are worth while."""
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
-        """Yield the objects below a prefix, without their versions."""
+        """Yield the newest version of each object below a prefix; in a folder without their versions, which only reading would tell."""
 
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""

@@ -29,6 +29,7 @@ ORDER = [
     "expect",
     "export",
     "settle",
+    "enforce",
     "ingest",
     "transform",
     "run",
@@ -37,7 +38,7 @@ ORDER = [
     "query",
     "sample",
 ]
-DUCKDB = "session engine readers quality change lake expect export ingest transform binding query sample"
+DUCKDB = "session engine readers quality change lake expect export enforce ingest transform binding query sample"
 VENDORS = {
     "deltalake": {"delta"},
     "duckdb": set(DUCKDB.split()),

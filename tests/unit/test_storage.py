@@ -25,8 +25,9 @@ def test_what_was_put_is_listed_got_and_fetched(store: World, tmp_path: Path) ->
     store.put("raw/a/b c.csv", b"one")
     store.put("raw/a/b c.csv", b"two!")
     (listed,) = store.lake.raw.list("raw/")
-    assert (listed.key, listed.size, listed.version) == ("raw/a/b c.csv", 4, None)
+    assert (listed.key, listed.size) == ("raw/a/b c.csv", 4)
     found = ref_of(store, listed.key, tmp_path)
+    assert listed.version in (None, found.version)
     assert (found.key, found.size, (tmp_path / "copy").read_bytes()) == (listed.key, 4, b"two!")
     assert found.version
     assert found.modified.tzinfo is not None

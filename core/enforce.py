@@ -1,0 +1,119 @@
+"""A batch's files against their contract: whoever can't be read, or breaks a `fail` check, leaves the batch, and the others go on."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from core import quality, readers
+from core.contract import Dataset
+from core.errors import Rejected, Terminal
+from core.lake import Lake
+from core.quality import Batch
+from core.readers import Prepared, RawFile
+from core.settle import ObjectOutcome
+from core.storage import ObjectRef
+
+MEND: Final = "Mend the file and put it into raw again, or mend the contract."
+
+
+def prepare(dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], work: Path) -> tuple[list[Prepared], list[ObjectOutcome]]:
+    """Make the files ready to be read, by their number in the batch; those whose header or encoding is wrong are rejected."""
+    prepared, rejected = [], []
+    for number, (ref, path) in waiting.items():
+        try:
+            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key), work))
+        except Rejected as rejection:
+            rejected.append(_rejection(dataset, ref, rejection))
+    return prepared, rejected
+
+
+def _rejection(dataset: Dataset, ref: ObjectRef, rejection: Rejected) -> ObjectOutcome:
+    report = {
+        "object": ref.key,
+        "version": ref.version,
+        "size": ref.size,
+        "dataset": dataset.name,
+        "reason": rejection.reason,
+        "message": str(rejection),
+        "expected": rejection.expected,
+        "found": rejection.found,
+        "remedy": rejection.remedy,
+    }
+    return ObjectOutcome(ref, "rejected", reason=rejection.reason, report=json.dumps(report, indent=2, ensure_ascii=False))
+
+
+def enforce(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch) -> tuple[Batch, list[ObjectOutcome]]:
+    """Judge the batch's rows. Files that can't be read or that break a `fail` check leave it, the others go on."""
+    mount = partial(lake.mount, connection)
+    batch, rejected = _readable(connection, batch, mount)
+    broken = quality.failures(connection, batch.dataset) if batch.files else {}
+    if broken:
+        quality.drop_files(connection, list(broken))
+        for number, checks in broken.items():
+            rejection = Rejected(
+                "failed_check",
+                f"{batch.dataset.name}: {batch.objects[number].key}",
+                expected="every row to pass",
+                found=checks,
+                remedy=MEND,
+            )
+            rejected.append(_rejection(batch.dataset, batch.objects[number], rejection))
+        batch = _remaining(batch, set(broken))
+    return batch, rejected
+
+
+def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callable[[str], object]) -> tuple[Batch, list[ObjectOutcome]]:
+    """Enforce the batch at once; where the reader stumbles do it with care, and where that fails too find the files that are to blame."""
+    for careful in (False, True):
+        try:
+            quality.enforce(connection, batch, mount, careful=careful)
+            return batch, []
+        except duckdb.InterruptException:  # out of time, which no file is to blame for
+            raise
+        except (duckdb.Error, Rejected):
+            continue
+    rejected = {file.number: found for file in batch.files if (found := _unreadable(connection, batch, file))}
+    remaining = _remaining(batch, set(rejected))
+    if remaining.files:
+        try:
+            quality.enforce(connection, remaining, mount, careful=True)
+        except duckdb.InterruptException:
+            raise
+        except duckdb.Error as error:
+            raise Terminal(
+                f"dataset {batch.dataset.name}",
+                expected="its checks and computed columns to run",
+                found=str(error).splitlines()[0],
+                remedy="Mend the declaration.",
+            ) from error
+    return remaining, list(rejected.values())
+
+
+def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepared) -> ObjectOutcome | None:
+    """Read one file alone, judging nothing; return its rejection where even that fails."""
+    try:
+        relation = readers.relation(connection, batch.dataset, [file], careful=True)
+        connection.execute(f"create or replace temp table attempted as {relation}")
+        return None
+    except duckdb.OutOfMemoryException as error:
+        raise Terminal(
+            f"object {file.name}", expected="it to fit", found=str(error).splitlines()[0], remedy="Give it more memory."
+        ) from error
+    except Rejected as rejection:
+        return _rejection(batch.dataset, batch.objects[file.number], rejection)
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:
+        return _rejection(batch.dataset, batch.objects[file.number], readers.unreadable(batch.dataset, file, error))
+    finally:
+        connection.execute("drop table if exists attempted")
+
+
+def _remaining(batch: Batch, gone: set[int]) -> Batch:
+    files = tuple(file for file in batch.files if file.number not in gone)
+    return replace(batch, files=files, objects={file.number: batch.objects[file.number] for file in files})
