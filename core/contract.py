@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from core.source import Declared, Folder, Name, Source, Sql, TypeName, When
+from core.source import Declared, Duration, Folder, Name, Source, Sql, TypeName, When
 
 RESERVED = ("_source", "_source_time", "_row", "_rescued")
 
@@ -114,6 +114,7 @@ class Dataset(Declared):
     target: Target
     exports: tuple[Export, ...] = ()
     after: Literal["archive", "keep"] = "archive"
+    fresh_within: Duration | None = Field(None, description="Longer than this without new data raises an alarm, such as 36 hours.")
     pipeline: str = Field(
         "", exclude=True, repr=False, description="Set by the project: the folder that declares it.", json_schema_extra={"readOnly": True}
     )

@@ -15,8 +15,16 @@ from core.errors import Rejected, Terminal
 from core.lake import Lake
 from core.quality import Batch
 from core.readers import Prepared, RawFile
+from core.readers.files import GZIP
 from core.settle import ObjectOutcome
+from core.source import CsvOptions
 from core.storage import ObjectRef
+
+HEAD: Final = 1 << 20
+"""Bytes in which a header must end."""
+
+ASCII_LIKE: Final = ("ascii", "utf-8", "utf-8-sig", "iso8859-1", "iso8859-15", "cp1252")
+"""Encodings in which the byte of a line feed is one everywhere, so that a file can be cut there."""
 
 MEND: Final = "Mend the file and put it into raw again, or mend the contract."
 
@@ -30,6 +38,25 @@ def prepare(dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], wor
         except Rejected as rejection:
             rejected.append(_rejection(dataset, ref, rejection))
     return prepared, rejected
+
+
+def check_header(lake: Lake, dataset: Dataset, ref: ObjectRef) -> ObjectOutcome | None:
+    """Look at the beginning of a large object before it is read whole; return its rejection where its CSV header is wrong already.
+
+    None says nothing but that: the other formats keep theirs elsewhere, and reading tells. Raises ObjectGone.
+    """
+    head = lake.raw.head(ref, HEAD)
+    options = dataset.source.options
+    if not isinstance(options, CsvOptions) or options.encoding not in ASCII_LIKE or b"\n" not in head or head.startswith(GZIP):
+        return None
+    with lake.workplace() as work:
+        path = work / "000000.raw"
+        path.write_bytes(head[: head.rindex(b"\n") + 1])
+        try:
+            readers.prepare(dataset, RawFile(0, path, ref.key), work)
+        except Rejected as rejection:
+            return _rejection(dataset, ref, rejection) if rejection.reason == "invalid_schema" else None
+    return None
 
 
 def _rejection(dataset: Dataset, ref: ObjectRef, rejection: Rejected) -> ObjectOutcome:

@@ -32,7 +32,10 @@ REPLAY_WINDOW: Final = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Ingested:
-    """What one batch did. `version` is the table's version afterwards, None where nothing had to be committed."""
+    """What one batch did. `version` is the table's version afterwards, None where nothing had to be committed.
+
+    `freshness` is the time in seconds from the arrival of the oldest object loaded to the commit.
+    """
 
     dataset: str
     objects: tuple[ObjectOutcome, ...]
@@ -40,6 +43,7 @@ class Ingested:
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
+    freshness: float | None = None
 
     @property
     def balance(self) -> dict[str, int]:
@@ -175,7 +179,9 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     version = delta.commit(target, change, now=lake.now())
     reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
     warnings = quality.warnings(connection, batch.dataset)
-    return Ingested(batch.dataset.name, (*outcomes, *loaded), version, reasons, warnings)
+    oldest = min(ref.modified for ref in batch.objects.values())
+    freshness = max((lake.now() - oldest).total_seconds(), 0)
+    return Ingested(batch.dataset.name, (*outcomes, *loaded), version, reasons, warnings, freshness=freshness)
 
 
 def _refuse_changed(lake: Lake, batch: Batch) -> None:

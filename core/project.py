@@ -99,3 +99,13 @@ def suggest(name: str, known: Iterable[str], before: str = "") -> str:
     """Return `did you mean ...?` for a misspelt name, nothing where none is near."""
     near = get_close_matches(name, list(known), 1)
     return f"{before}did you mean {near[0]}?" if near else ""
+
+
+def levels(project: Project) -> list[list[str]]:
+    """Return the transforms in steps: those of one step read only what earlier steps make, so they may run side by side. Pure."""
+    depth: dict[str, int] = {}
+    for declaration in project.order:
+        if isinstance(declaration, Transform):
+            reads = (name.removeprefix("quarantine.") for name in declaration.inputs)
+            depth[declaration.name] = 1 + max((depth.get(name, 0) for name in reads), default=0)
+    return [[name for name, level in depth.items() if level == step] for step in sorted(set(depth.values()))]

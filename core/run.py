@@ -9,7 +9,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from core import expect, export, transform
 from core.contract import Dataset, Declaration, Transform
-from core.errors import Conflict, LakeError, OutOfTime, Transient
+from core.errors import Conflict, LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
 from core.export import Exported
 from core.ingest import Ingested, ingest
@@ -51,9 +51,10 @@ class Violated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A raw object that no dataset declares; it stays where it is."""
+    """A raw object that no dataset declares, or more than one; it stays where it is."""
 
     key: str
+    why: str = "no dataset declares it"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
     """
     wanted = {lake.project.named(name).name for name in names} or set(lake.project.declarations)
     found, unknown = sweep(lake)
-    yield from map(Unknown, unknown)
+    yield from unknown
     for declaration in lake.project.order:
         if declaration.name not in wanted:
             continue
@@ -187,8 +188,8 @@ def judge(lake: Lake, declaration: Declaration) -> Iterator[Violated]:
 # --- finding work --------------------------------------------------------------------------------------------------------------------
 
 
-def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[str]]:
-    """Look for raw objects, announced or not: by dataset, oldest first; and the keys that no dataset declares."""
+def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[Unknown]]:
+    """Look for raw objects, announced or not: by dataset, oldest first; and those that no dataset declares."""
     found: dict[str, list[ObjectRef]] = {}
     unknown = []
     for prefix in roots(lake):
@@ -196,14 +197,22 @@ def sweep(lake: Lake) -> tuple[dict[str, list[ObjectRef]], list[str]]:
             if not is_data(ref):
                 continue
             if not _is_utf8(ref.key):  # no table, log or report could name it
-                unknown.append(ref.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"))
+                unknown.append(Unknown(ref.key.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")))
                 continue
-            dataset = lake.project.match(ref.key)
-            if dataset:
-                found.setdefault(dataset.name, []).append(ref)
+            owner = owner_of(lake, ref.key)
+            if isinstance(owner, Unknown):
+                unknown.append(owner)
             else:
-                unknown.append(ref.key)
+                found.setdefault(owner.name, []).append(ref)
     return {name: sorted(refs, key=lambda ref: (ref.modified, ref.key)) for name, refs in found.items()}, unknown
+
+
+def owner_of(lake: Lake, key: str) -> Dataset | Unknown:
+    """Return the dataset that an object belongs to, or that there is none, or no single one."""
+    try:
+        return lake.project.match(key) or Unknown(key)
+    except Terminal as error:
+        return Unknown(key, str(error))
 
 
 def is_data(ref: ObjectRef) -> bool:

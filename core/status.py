@@ -12,6 +12,7 @@ from core.contract import Dataset, Declaration, Transform
 from core.delta import Snapshot
 from core.lake import Lake
 from core.run import is_data, sweep
+from core.source import duration
 from core.storage import ObjectRef
 from core.transform import Readiness
 
@@ -143,3 +144,26 @@ def _newest(snapshot: Snapshot) -> datetime | None:
         return None
     times = [most.get("_source_time") for most in actions["max"].to_pylist() if most]
     return max((time for time in times if time), default=None)
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """A dataset that had no data within its freshness window; `hours` since its newest object came, None where nothing ever did."""
+
+    dataset: str
+    window: str
+    hours: float | None
+
+
+def overdue(lake: Lake) -> tuple[Overdue, ...]:
+    """Return the datasets whose newest object is older than their `fresh_within`."""
+    found = []
+    for dataset in lake.project.datasets.values():
+        if dataset.fresh_within is None:
+            continue
+        snapshot = lake.table(dataset)
+        newest = _newest(snapshot) if snapshot else None
+        age = lake.now() - newest if newest else None
+        if age is None or age > duration(dataset.fresh_within):
+            found.append(Overdue(dataset.name, dataset.fresh_within, round(age.total_seconds() / 3600, 1) if age else None))
+    return tuple(found)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from uuid import uuid4
 
 from core.errors import Terminal, Transient
 from core.storage.objects import ObjectRef, gone
@@ -52,6 +53,13 @@ class Folder:
             raise gone(ref)
         return found
 
+    def head(self, ref: ObjectRef, length: int) -> bytes:
+        path = self._path(ref.key)
+        if not path.is_file() or (ref.version and _content_hash(path) != ref.version):
+            raise gone(ref)
+        with path.open("rb") as file:
+            return file.read(length)
+
     def intact(self, ref: ObjectRef, local: Path, /) -> bool:
         return _untouched(local, ref)
 
@@ -64,6 +72,19 @@ class Folder:
         else:
             shutil.copyfile(body, waiting)
         waiting.replace(target)
+
+    def claim(self, key: str, body: bytes) -> bool:
+        target = self._path(key)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        waiting = target.with_name(f".{uuid4().hex}.part")
+        waiting.write_bytes(body)
+        try:
+            os.link(waiting, target)  # unlike a rename it never replaces, and unlike an exclusive open it is whole at once
+        except FileExistsError:
+            return False
+        finally:
+            waiting.unlink()
+        return True
 
     def get(self, key: str) -> bytes | None:
         path = self._path(key)

@@ -43,11 +43,20 @@ class Store(Protocol):
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
 
+    def head(self, ref: ObjectRef, length: int) -> bytes:
+        """Return the first bytes of exactly one version; raises ObjectGone."""
+
     def intact(self, ref: ObjectRef, local: Path, /) -> bool:
         """Whether a fetched file still is that version: in a folder it may be the object itself."""
 
     def put(self, key: str, body: Path | bytes) -> None:
         """Write an object by one atomic put."""
+
+    def claim(self, key: str, body: bytes) -> bool:
+        """Write an object only where there is none, by one atomic put: of many who try, one is told True, and nobody sees half of it.
+
+        False may also mean that an earlier try of ours landed and its answer was lost: compare what is there.
+        """
 
     def get(self, key: str) -> bytes | None:
         """Return a small object's bytes, None if there is none."""

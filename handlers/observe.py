@@ -1,0 +1,174 @@
+"""What every function tells: one log line a decision, metrics, a trace. Never a row's values; never more than counts, names and keys."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, wraps
+from typing import Any, Final
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.metrics import EphemeralMetrics, single_metric
+
+from core.ingest import Ingested
+from core.run import Begun, Published, Step, Undone, Unknown, Violated
+from core.transform import Transformed
+
+NAMESPACE: Final = "Lakelet"
+logger: Final = Logger(location=None)
+
+Handler = Callable[[Any, Any], Any]
+Measures = Mapping[str, float]
+
+
+def observed(handler: Handler) -> Handler:
+    """Give a handler a logger that knows the request, its cold start as a metric, and a trace where the request is traced."""
+    logged = logger.inject_lambda_context(clear_state=True)(handler)
+
+    @wraps(handler)
+    def traced(event: Any, context: Any) -> Any:
+        _count_cold_start(context.function_name)
+        with segment(f"## {handler.__module__}"):
+            return logged(event, context)
+
+    return traced
+
+
+@cache
+def _count_cold_start(function: str) -> None:
+    """Count it once a container. Powertools' decorator would warn of every invocation that counts nothing else."""
+    with single_metric("ColdStart", "Count", 1, namespace=NAMESPACE) as blob:
+        blob.add_dimension("function_name", function)
+
+
+@contextmanager
+def segment(name: str) -> Iterator[None]:
+    """Trace what is done inside, where Lambda samples this request: X-Ray's library takes 0.3 s to import, too long to do for nothing."""
+    if not _is_sampled():
+        yield
+        return
+    from aws_lambda_powertools.tracing import Tracer
+
+    with Tracer(auto_patch=False).provider.in_subsegment(name=name):
+        yield
+
+
+def _is_sampled() -> bool:
+    import os
+
+    return "Sampled=1" in os.environ.get("_X_AMZN_TRACE_ID", "") and "AWS_XRAY_DAEMON_ADDRESS" in os.environ
+
+
+def record(step: Step) -> None:
+    """Log a step and count it."""
+    measures = measured(step)
+    fields = {"step": type(step).__name__.lower(), **_fields(step)}
+    level = logger.warning if isinstance(step, (Undone, Violated, Unknown)) and not getattr(step, "late", False) else logger.info
+    level(_sentence(step), extra=fields)
+    if measures:
+        count(measures, dataset=_name(step))
+
+
+def count(measures: Measures, *, dataset: str = "") -> None:
+    """Emit metrics for the whole stack and, where there is one, for a dataset or transform."""
+    blob = EphemeralMetrics(namespace=NAMESPACE)
+    if dataset:
+        blob.add_dimensions(service=str(blob.service), dataset=dataset)
+    for name, value in measures.items():
+        blob.add_metric(name, "Seconds" if name.endswith("Seconds") or name == "Freshness" else "Count", value)
+    blob.flush_metrics()
+
+
+def measured(step: Step) -> dict[str, float]:
+    """Return what a step counts for. Pure."""
+    match step:
+        case Ingested():
+            found: dict[str, float] = {
+                "ObjectsLoaded": step.count("loaded"),
+                "ObjectsRejected": step.count("rejected"),
+                "ObjectsRefused": step.count("refused"),
+            }
+            if step.version is not None:
+                balance = step.balance
+                found |= {"RowsRead": balance["read"], "RowsAccepted": balance["accepted"], "RowsQuarantined": balance["quarantined"]}
+                found |= {"CommitSeconds": step.seconds, "Freshness": step.freshness or 0}
+            return found
+        case Transformed():
+            return {"TransformsRun": 1, "TransformSeconds": step.seconds}
+        case Unknown():
+            return {"ObjectsUnknown": 1}
+        case Violated():
+            return {"Violations": len(step.violations)}
+        case Undone():
+            return {} if step.late else {"Undone": 1}
+        case _:
+            return {}
+
+
+def _name(step: Step) -> str:
+    match step:
+        case Ingested():
+            return step.dataset
+        case Transformed():
+            return step.transform
+        case Violated() | Published():
+            return step.table
+        case Undone():
+            return step.name
+        case _:
+            return ""
+
+
+def _sentence(step: Step) -> str:
+    match step:
+        case Begun():
+            return f"{step.name}: {step.what}"
+        case Ingested():
+            return f"{step.dataset}: {', '.join(f'{count} {fate}' for fate, count in _fates(step).items()) or 'nothing to load'}"
+        case Transformed():
+            return f"{step.transform}: transformed"
+        case Published():
+            return f"{step.table}: published"
+        case Violated():
+            return f"{step.table}: breaks its expectations"
+        case Unknown():
+            return f"an object stays where it is: {step.why}"
+        case Undone():
+            return f"{step.name}: {'left for another time' if step.late else 'undone'}"
+
+
+def _fates(step: Ingested) -> dict[str, int]:
+    return dict(Counter(outcome.fate for outcome in step.objects))
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    match step:
+        case Ingested():
+            return {
+                "dataset": step.dataset,
+                "version": step.version,
+                "objects": _fates(step),
+                "rows": step.balance,
+                "reasons": step.reasons,
+                "warnings": step.warnings,
+                "rejected": [{"object": o.object.key, "reason": o.reason} for o in step.objects if o.fate == "rejected"][:20],
+                "refused": [o.object.key for o in step.objects if o.fate == "refused"][:20],
+                "seconds": round(step.seconds, 3),
+            }
+        case Transformed():
+            return {
+                "transform": step.transform,
+                "version": step.version,
+                "rows": step.rows,
+                "inputs": dict(step.inputs),
+                "seconds": round(step.seconds, 3),
+            }
+        case Published():
+            return {"table": step.table, "exports": {export.path: export.files for export in step.exported}}
+        case Violated():
+            return {"table": step.table, "expectations": [{"name": v.name, "action": v.action} for v in step.violations]}
+        case Unknown():
+            return {"object": step.key}
+        case Undone():
+            return {"declaration": step.name, "error": step.error, "may_pass": step.may_pass}
+        case Begun():
+            return {"declaration": step.name}
