@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from core.errors import Terminal
+from handlers import operate
 from handlers.options import REFUSED, Asked, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
@@ -133,31 +133,13 @@ def sample(
         from handlers import render, tables
 
         opened = options.open()
-        folder = _pipeline(opened, pipeline)
+        folder = operate.samples_of(opened, pipeline)
         with opened.workplace() as work:
             made = sample(folder, rows=rows, seed=seed, owner=opened.project.match, put=opened.raw.put, work=work)
         if options.as_json:
             typer.echo(render.as_json(made))
         else:
             tables.show_samples(render.console(), made, options.place(opened))
-
-
-def _pipeline(lake: "Lake", name: str) -> Path:
-    """Return a pipeline's folder; Terminal with a suggestion where there is none, or where it has no samples."""
-    from difflib import get_close_matches
-
-    pipelines = sorted({declaration.pipeline for declaration in lake.project.declarations.values()})
-    if name not in pipelines:
-        near = get_close_matches(name, pipelines, 1)
-        raise Terminal(
-            f"{name} is no pipeline of {lake.settings.project}",
-            expected=f"one of {', '.join(pipelines)}",
-            remedy=f"Did you mean {near[0]}?" if near else "",
-        )
-    folder = lake.settings.project / name
-    if not (folder / "samples").is_dir():
-        raise Terminal(f"pipeline {name} has no samples", expected=f"files in {folder / 'samples'}")
-    return folder
 
 
 # --- looking -------------------------------------------------------------------------------------------------------------------------
@@ -265,6 +247,11 @@ def schema(
         else:
             output.write_text(f"{text}\n", "utf-8")
             typer.echo(f"{output} is written. First line of a declaration: # yaml-language-server: $schema={output}", err=True)
+
+
+# --- in the cloud --------------------------------------------------------------------------------------------------------------------
+
+operate.register(app)
 
 
 def main() -> None:

@@ -7,13 +7,15 @@ from functools import cache, wraps
 from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
-from aws_lambda_powertools.metrics import EphemeralMetrics, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
 from core.ingest import Ingested
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
+from handlers.wording import sentence
 
 NAMESPACE: Final = "Lakelet"
+IN_SECONDS: Final = ("CommitSeconds", "TransformSeconds", "Freshness")
 logger: Final = Logger(location=None)
 
 Handler = Callable[[Any, Any], Any]
@@ -36,7 +38,7 @@ def observed(handler: Handler) -> Handler:
 @cache
 def _count_cold_start(function: str) -> None:
     """Count it once a container. Powertools' decorator would warn of every invocation that counts nothing else."""
-    with single_metric("ColdStart", "Count", 1, namespace=NAMESPACE) as blob:
+    with single_metric("ColdStart", MetricUnit.Count, 1, namespace=NAMESPACE) as blob:
         blob.add_dimension("function_name", function)
 
 
@@ -63,7 +65,7 @@ def record(step: Step) -> None:
     measures = measured(step)
     fields = {"step": type(step).__name__.lower(), **_fields(step)}
     level = logger.warning if isinstance(step, (Undone, Violated, Unknown)) and not getattr(step, "late", False) else logger.info
-    level(_sentence(step), extra=fields)
+    level(sentence(step), extra=fields)
     if measures:
         count(measures, dataset=_name(step))
 
@@ -74,7 +76,7 @@ def count(measures: Measures, *, dataset: str = "") -> None:
     if dataset:
         blob.add_dimensions(service=str(blob.service), dataset=dataset)
     for name, value in measures.items():
-        blob.add_metric(name, "Seconds" if name.endswith("Seconds") or name == "Freshness" else "Count", value)
+        blob.add_metric(name, MetricUnit.Seconds if name in IN_SECONDS else MetricUnit.Count, value)
     blob.flush_metrics()
 
 
@@ -91,7 +93,7 @@ def measured(step: Step) -> dict[str, float]:
                 balance = step.balance
                 found |= {"RowsRead": balance["read"], "RowsAccepted": balance["accepted"], "RowsQuarantined": balance["quarantined"]}
                 found |= {"CommitSeconds": step.seconds, "Freshness": step.freshness or 0}
-            return found
+            return {name: value for name, value in found.items() if value or name == "RowsRead"}  # each metric costs, those of 0 too
         case Transformed():
             return {"TransformsRun": 1, "TransformSeconds": step.seconds}
         case Unknown():
@@ -116,24 +118,6 @@ def _name(step: Step) -> str:
             return step.name
         case _:
             return ""
-
-
-def _sentence(step: Step) -> str:
-    match step:
-        case Begun():
-            return f"{step.name}: {step.what}"
-        case Ingested():
-            return f"{step.dataset}: {', '.join(f'{count} {fate}' for fate, count in _fates(step).items()) or 'nothing to load'}"
-        case Transformed():
-            return f"{step.transform}: transformed"
-        case Published():
-            return f"{step.table}: published"
-        case Violated():
-            return f"{step.table}: breaks its expectations"
-        case Unknown():
-            return f"an object stays where it is: {step.why}"
-        case Undone():
-            return f"{step.name}: {'left for another time' if step.late else 'undone'}"
 
 
 def _fates(step: Ingested) -> dict[str, int]:

@@ -14,10 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from core.errors import InvalidProject, LakeError, Problem
-from core.ingest import Ingested
 from core.query import json_value
-from core.run import Begun, Published, Step, Undone, Unknown, Violated
-from core.transform import Transformed
+from core.run import Step
+from handlers.wording import plural, sentence
 
 PIPE_WIDTH: Final = 10_000
 """Nothing is folded where nobody looks: a line in a log or a pipe stays a line."""
@@ -56,20 +55,12 @@ def _short(location: str) -> str:
 # --- small things --------------------------------------------------------------------------------------------------------------------
 
 
-def plural(count: int, word: str) -> str:
-    return f"{count:,} {word}{'s'[: count != 1]}"
-
-
 def size(count: float) -> str:
     for unit in ("B", "KB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
-
-
-def duration(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -117,29 +108,6 @@ def progress(to: Console) -> Iterator[Callable[[Step], None]]:
         return
     with to.status("looking for work") as status:
         yield lambda step: status.update(Text(sentence(step)))
-
-
-def sentence(step: Step) -> str:
-    """Say one step in one line."""
-    match step:
-        case Begun():
-            return f"{step.name}: {step.what}"
-        case Ingested():
-            rows, loaded = step.balance, plural(step.count("loaded"), "object")
-            aside = [f"{step.count('already loaded')} loaded before"] if step.count("already loaded") else []
-            aside += [f"{step.count('rejected')} rejected"] if step.count("rejected") else []
-            aside += [f"{rows['quarantined']:,} rows quarantined"] if rows["quarantined"] else []
-            return ", ".join([f"{step.dataset}: {loaded} and {plural(rows['accepted'], 'row')} loaded", *aside, duration(step.seconds)])
-        case Transformed():
-            return f"{step.transform}: {plural(step.rows, 'row')}, {duration(step.seconds)}"
-        case Published():
-            return f"{step.table}: exported to {', '.join(done.path for done in step.exported)}"
-        case Violated():
-            return f"{step.table}: {'; '.join(found.message for found in step.violations)}"
-        case Unknown():
-            return f"{step.key}: no dataset declares it"
-        case Undone():
-            return f"{step.name}: not done: {step.error}"
 
 
 # --- errors --------------------------------------------------------------------------------------------------------------------------

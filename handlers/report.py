@@ -5,8 +5,9 @@ from itertools import groupby
 
 from rich.console import Console
 
-from handlers.render import Place, count, duration, heading, plain_table, plural
+from handlers.render import Place, count, heading, plain_table
 from handlers.summary import Load, SetAside, Summary
+from handlers.wording import duration, plural
 
 FEW = 3
 MANY = 10

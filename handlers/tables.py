@@ -14,7 +14,9 @@ from core.project import Project
 from core.query import Answer, json_value
 from core.sample import Sample
 from core.status import TableStatus
-from handlers.render import Place, ago, count, plain_table, plural, size
+from handlers.doctor import Finding
+from handlers.render import Place, ago, count, plain_table, size
+from handlers.wording import plural
 
 WIDEST: Final = 60
 """A value that is longer is cut in a table for people; `--json` has it whole."""
@@ -137,3 +139,15 @@ def show_project(to: Console, project: Project) -> None:
     counts = f"{plural(len(project.datasets), 'dataset')}, {plural(len(project.transforms), 'transform')} in {pipelines}"
     to.print(f"{counts}: all good", style="green")
     to.print(f"They run in this order: {', '.join(declaration.name for declaration in project.order)}", soft_wrap=True)
+
+
+def show_findings(to: Console, stack: str, findings: Sequence[Finding]) -> None:
+    """Show what is wrong first, each with what to do about it, then what is well."""
+    marks = {"act": ("!!", "bold red"), "look": (" ?", "yellow"), "well": ("ok", "green")}
+    for severity, (mark, style) in marks.items():
+        for finding in (finding for finding in findings if finding.severity == severity):
+            to.print(Text.assemble((mark, style), f"  {finding.area}: {finding.what}"), soft_wrap=True)
+            if finding.todo:
+                to.print(f"      {finding.todo}", style="dim", soft_wrap=True)
+    bad = sum(finding.severity == "act" for finding in findings)
+    to.print(f"{stack} needs somebody: {plural(bad, 'finding')}" if bad else f"{stack} is well", style="bold red" if bad else "bold green")

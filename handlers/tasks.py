@@ -5,12 +5,13 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
+from core.maintenance import maintain
+
 from core import enforce, run
 from core.contract import Dataset, Transform
 from core.errors import OutOfTime, Terminal
 from core.ingest import Ingested, load
 from core.lake import Lake
-from core.maintenance import maintain
 from core.project import levels
 from core.run import Undone
 from core.settle import ObjectOutcome, settle
