@@ -1,12 +1,13 @@
 # Every command of the project. `make` alone prints them.
 PYTHON ?= python3
 VENV := .venv
+TOOLS := .venv-aws
 BIN := $(VENV)/bin
 LAKE ?= lake
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint bench lock clean
+.PHONY: help demo test check lint dev tools aws bench lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -25,15 +26,23 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lakelet check
 
+dev: $(VENV)/dev ## set up what developing and `lakelet local` need
+
+tools: $(TOOLS)/ready ## set up the SAM CLI and checkov, in an environment of their own
+
+aws: $(VENV)/dev $(TOOLS)/ready ## prove the image and the stack: template, containers, emulator, state machines
+	$(BIN)/python -m pytest -q tests/aws
+
 bench: $(VENV)/dev ## measure, beside the rivals that are installed
 	$(BIN)/python -m benchmarks
 
 lock: ## write the lock files again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q --extra dev -o requirements-dev.lock pyproject.toml
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o infra/requirements-tools.lock infra/requirements-tools.in
 
 clean: ## remove the environment and the demo's lake
-	rm -rf $(VENV) $(LAKE)
+	rm -rf $(VENV) $(TOOLS) $(LAKE)
 
 $(VENV)/runtime: requirements.lock Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Lakelet needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -46,6 +55,12 @@ $(VENV)/runtime: requirements.lock Makefile
 $(VENV)/dev: $(VENV)/runtime requirements-dev.lock
 	@echo "installing what its tests need"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(TOOLS)/ready: infra/requirements-tools.lock
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	@echo "installing the SAM CLI and checkov"
+	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/requirements-tools.lock
 	@touch $@
 
 # The command, straight from the checkout: nothing is built, edits count at once.

@@ -10,6 +10,7 @@ import duckdb
 
 from core import declarations
 from core.casts import attempt
+from core.catalog import clashes
 from core.contract import Check, Column, Dataset, Declaration, Expect, Transform
 from core.declarations import Place
 from core.engine import PARTITION_TYPES, schema_of, storable
@@ -32,7 +33,17 @@ def problems(folder: Path, work: Path) -> tuple[Problem, ...]:
     """
     reading = declarations.read(folder)
     places = {declaration.name: place for declaration, place in reading.sound}
-    return tuple(sorted({*reading.problems, *bind(reading.project, places, folder, work)}))
+    found = (*reading.problems, *bind(reading.project, places, folder, work), *_clashes(reading.project, places))
+    return tuple(sorted(set(found)))
+
+
+def _clashes(project: Project, places: Mapping[str, Place]) -> Iterator[Problem]:
+    """Find tables that the catalog could not tell apart."""
+    for name, (first, *others) in clashes(project):
+        for other in others:
+            place = places[other.removeprefix("quarantine.")]
+            kind = "dataset" if other.removeprefix("quarantine.") in project.datasets else "transform"
+            yield place.problem(kind, f"Athena would call it {name}, and {first} too")
 
 
 def bind(project: Project, places: Mapping[str, Place], folder: Path, work: Path) -> tuple[Problem, ...]:

@@ -50,9 +50,10 @@ def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported |
         old = snapshot.at(last) if last is not None else None
         if old is None:
             _forget(lake, declaration, export, snapshot)
-        written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, old))
+        if old is None or old.data_version != snapshot.data_version:  # or else its rows only moved between files
+            written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, old))
+            done = Exported(export.path, snapshot.version, written)
         lake.store.put(state, json.dumps({"version": snapshot.version}).encode())
-        done = Exported(export.path, snapshot.version, written)
     return done
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from core import expect, export, transform
+from core import expect, export, register, transform
 from core.contract import Dataset, Declaration, Transform
 from core.errors import Conflict, LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
@@ -35,10 +35,11 @@ class Begun:
 
 @dataclass(frozen=True)
 class Published:
-    """The exports that were brought up to a table's newest version."""
+    """The exports that were brought up to a table's newest version, and the tables that the catalog learned of."""
 
     table: str
     exported: tuple[Exported, ...]
+    registered: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,9 @@ def _run_again(lake: Lake, declaration: Transform, when: str) -> Transformed | N
 
 def publish(lake: Lake, declaration: Declaration) -> Iterator[Published]:
     """Bring what hangs on a table up to its newest version. Repeatable; a crash before it is mended by the next run."""
-    if exported := export.refresh(lake, declaration):
-        yield Published(declaration.name, exported)
+    exported, registered = export.refresh(lake, declaration), register.refresh(lake, declaration)
+    if exported or registered:
+        yield Published(declaration.name, exported, registered)
 
 
 def judge(lake: Lake, declaration: Declaration) -> Iterator[Violated]:

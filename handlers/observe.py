@@ -147,7 +147,8 @@ def _fields(step: Step) -> dict[str, Any]:
                 "seconds": round(step.seconds, 3),
             }
         case Published():
-            return {"table": step.table, "exports": {export.path: export.files for export in step.exported}}
+            exports = {export.path: export.files for export in step.exported}
+            return {"table": step.table, "exports": exports, "registered": list(step.registered)}
         case Violated():
             return {"table": step.table, "expectations": [{"name": v.name, "action": v.action} for v in step.violations]}
         case Unknown():

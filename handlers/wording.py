@@ -27,7 +27,8 @@ def sentence(step: Step) -> str:
         case Transformed():
             return f"{step.transform}: {plural(step.rows, 'row')}, {duration(step.seconds)}"
         case Published():
-            return f"{step.table}: exported to {', '.join(done.path for done in step.exported)}"
+            done = [f"exported to {export.path}" for export in step.exported] + [f"{name} registered" for name in step.registered]
+            return f"{step.table}: {', '.join(done)}"
         case Violated():
             return f"{step.table}: {'; '.join(found.message for found in step.violations)}"
         case Unknown():

@@ -3,7 +3,7 @@
 Who may be told what lies here: `land`, what it says, and how a body is cut into records. Nothing here knows HTTP.
 """
 
-from core.land.bodies import CUTTERS, Malformed, Record, TooMany
+from core.land.bodies import CUTTERS, Malformed, Record, TooMuch
 from core.land.claims import Reused, Underway
 from core.land.landing import Keep, Landed, land
 from core.land.names import Unpostable, unpostable
@@ -16,7 +16,7 @@ __all__ = [
     "Malformed",
     "Record",
     "Reused",
-    "TooMany",
+    "TooMuch",
     "Underway",
     "Unpostable",
     "Verdict",

@@ -17,15 +17,18 @@ DEEPEST: Final = 100
 
 SPACE: Final = re.compile(r"[ \t\n\r]*")
 NO_JSON: Final = "not valid JSON"  # as the readers say it
-TOO_DEEP: Final = f"nested deeper than {DEEPEST} levels"
 
 
 class Malformed(Terminal):
     """The body is not the JSON that it says to be: its records cannot be told apart."""
 
 
-class TooMany(Terminal):
-    """More records than one object is made of."""
+class TooDeep(Malformed):
+    """A record holds more levels than any reader is asked to follow."""
+
+
+class TooMuch(Terminal):
+    """More than one request may bring: records, or what it takes to judge them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Record:
 
 
 def cut_json(text: str) -> tuple[Record, ...]:
-    """Cut one JSON object, or an array of records. Raises Malformed with the place where it breaks, TooMany."""
+    """Cut one JSON object, or an array of records. Raises Malformed with the place where it breaks, TooMuch."""
     at = _past_space(text, 0)
     if text[at : at + 1] == "{":
         record, at = _cut(text, at, 0)
@@ -55,13 +58,13 @@ def cut_json(text: str) -> tuple[Record, ...]:
 
 
 def cut_lines(text: str) -> tuple[Record, ...]:
-    """Cut JSON Lines: a line that is no JSON is a record with a problem, a blank one is none. Raises Malformed for no line, TooMany."""
+    """Cut JSON Lines: a line that is no JSON is a record with a problem, a blank one is none. Raises Malformed for no line, TooMuch."""
     lines = [line.strip(" \t\r") for line in text.split("\n")]
     lines = [line for line in lines if line]
     if not lines:
         raise Malformed("the body", expected="one JSON object a line", found="nothing")
     if len(lines) > MOST_RECORDS:
-        raise _too_many(f"{len(lines):,}")
+        raise _too_much(f"{len(lines):,}")
     return tuple(_line(line) for line in lines)
 
 
@@ -75,7 +78,7 @@ def _cut_array(text: str, at: int) -> tuple[list[Record], int]:
         raise Malformed("the body", expected="at least one record", found="an empty array")
     while True:
         if len(records) == MOST_RECORDS:
-            raise _too_many("more")
+            raise _too_much("more")
         record, at = _cut(text, at, len(records))
         records.append(record)
         at = _past_space(text, at)
@@ -99,15 +102,17 @@ def _cut(text: str, at: int, number: int) -> tuple[Record, int]:
     except _NoConstant as error:
         raise Malformed(f"the body's record {number}", expected="valid JSON", found=str(error)) from None
     except RecursionError:
-        raise Malformed(f"the body's record {number}", expected=f"at most {DEEPEST} levels of nesting", found="more") from None
+        raise TooDeep(f"the body's record {number}", expected=f"at most {DEEPEST} levels of nesting", found="more") from None
     return Record(_on_one_line(text[at:end])), end
 
 
 def _line(line: str) -> Record:
     try:
         record, end = _cut(line, 0, 0)
-    except Malformed as error:
-        return Record(line, TOO_DEEP if error.found == "more" else NO_JSON)
+    except TooDeep:
+        return Record(line, f"nested deeper than {DEEPEST} levels")
+    except Malformed:
+        return Record(line, NO_JSON)
     return record if end == len(line) else Record(line, NO_JSON)
 
 
@@ -126,8 +131,8 @@ def _place(text: str, at: int) -> str:
     return f"line {text.count(chr(10), 0, at) + 1} column {at - text.rfind(chr(10), 0, at)}"
 
 
-def _too_many(found: str) -> TooMany:
-    return TooMany("the body", expected=f"at most {MOST_RECORDS:,} records", found=found, remedy="Send them in several requests.")
+def _too_much(found: str) -> TooMuch:
+    return TooMuch("the body", expected=f"at most {MOST_RECORDS:,} records", found=found, remedy="Send them in several requests.")
 
 
 def _depth(value: Any) -> int:

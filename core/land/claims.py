@@ -7,7 +7,7 @@ next generation writes the very same object. `landed` beside the claims says tha
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Final
@@ -18,7 +18,7 @@ from core.errors import Terminal, Transient
 from core.lake import Lake
 
 LEASE: Final = timedelta(seconds=60)
-"""Longer than any function that lands may run (29 s): a claim older than this has no maker at work."""
+"""More than twice what a function that lands may run (29 s): the maker of a claim that is older is dead, and what it did was seen."""
 
 TRIES: Final = 3
 
@@ -46,9 +46,9 @@ class Claim:
     records: int
     violations: dict[int, tuple[str, ...]]
     warnings: dict[int, tuple[str, ...]]
-    unchecked: tuple[str, ...] = ()
+    unchecked: tuple[str, ...]
     generation: int = 1
-    maker: str = ""
+    maker: str = field(default_factory=lambda: uuid4().hex)
 
     @classmethod
     def read(cls, text: bytes) -> "Claim":
@@ -82,25 +82,20 @@ def make(lake: Lake, folder: str, claim: Claim) -> Claim:
     raise Transient(f"claim {folder}", expected="to make or to find it", found="neither", remedy="Try again.")
 
 
-def fresh(lake: Lake, claim: Claim) -> Claim:
-    """Return a claim made now, by us."""
-    return replace(claim, moment=lake.now().isoformat(), maker=uuid4().hex)
-
-
 def successor(lake: Lake, folder: str, claim: Claim) -> Claim:
     """Take a claim over whose maker is gone; raises Underway where it may still be at work, or another is quicker."""
     age = lake.now() - datetime.fromisoformat(claim.moment)
     if age < LEASE:
-        raise Underway(claim.key, seconds=1 if age < LEASE / 12 else 10)
-    wanted = fresh(lake, replace(claim, generation=claim.generation + 1))
+        raise Underway(f"the request that lands {claim.key}", seconds=1 if age < LEASE / 12 else 10)
+    wanted = replace(claim, generation=claim.generation + 1, moment=lake.now().isoformat(), maker=uuid4().hex)
     if make(lake, folder, wanted) != wanted:
-        raise Underway(claim.key, seconds=1)
+        raise Underway(f"the request that lands {claim.key}", seconds=1)
     return wanted
 
 
 def is_done(lake: Lake, dataset: Dataset, folder: str, claim: Claim) -> bool:
-    """Whether a claim's object has landed, wherever it is by now."""
-    return lake.store.get(f"{folder}/landed") is not None or _lies(lake, dataset, claim)
+    """Whether a claim's object has landed, wherever it is by now. The note names it: one that outlived its claims is of another object."""
+    return lake.store.get(f"{folder}/landed") == claim.key.encode() or _lies(lake, dataset, claim)
 
 
 def done(lake: Lake, folder: str, claim: Claim) -> None:

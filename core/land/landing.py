@@ -1,9 +1,9 @@
-"""Records -> one immutable raw object, durable before the answer; or nothing and every reason. What follows is ingest's, as for any object."""
+"""Records -> one immutable raw object, durable before the answer; or nothing, and every reason. What follows is ingest's business."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 from uuid import uuid4
 
 from core.contract import Dataset
@@ -16,8 +16,6 @@ from core.land.verdicts import Verdict, judge
 
 Keep = Literal["all", "good"]
 """What is to land where some records are refused: all or nothing, or those that are good."""
-
-ACCEPTED: Final = Verdict()
 
 
 @dataclass(frozen=True)
@@ -84,26 +82,27 @@ def _finish(lake: Lake, dataset: Dataset, records: Sequence[Record], keep: Keep,
 def _judged(lake: Lake, dataset: Dataset, records: Sequence[Record], keep: Keep, name: str) -> Claim:
     """Judge records; where only the good ones are to land, judge these once more by themselves, as they will lie there."""
     verdicts, unchecked = _verdicts(lake, dataset, records)
-    good = [number for number, verdict in enumerate(verdicts) if not verdict.violations]
-    if keep == "good" and 0 < len(good) < len(records):
+    good, asked = _good(verdicts), len(records)
+    while keep == "good" and 0 < len(good) < asked:
         again, unchecked = _verdicts(lake, dataset, [records[number] for number in good])
-        verdicts = [*verdicts]
         for number, verdict in zip(good, again, strict=True):
             verdicts[number] = verdict
+        good, asked = _good(verdicts), len(good)
     moment = lake.now()
-    return claims.fresh(
-        lake,
-        Claim(
-            fingerprint=_fingerprint(records, keep),
-            key=key_of(dataset, moment, name),
-            token=token_of(moment, name),
-            moment="",
-            records=len(records),
-            violations={n: verdict.violations for n, verdict in enumerate(verdicts) if verdict.violations},
-            warnings={n: verdict.warnings for n, verdict in enumerate(verdicts) if verdict.warnings},
-            unchecked=unchecked,
-        ),
+    return Claim(
+        fingerprint=_fingerprint(records, keep),
+        key=key_of(dataset, moment, name),
+        token=token_of(moment, name),
+        moment=moment.isoformat(),
+        records=len(records),
+        violations={n: verdict.violations for n, verdict in enumerate(verdicts) if verdict.violations},
+        warnings={n: verdict.warnings for n, verdict in enumerate(verdicts) if verdict.warnings},
+        unchecked=unchecked,
     )
+
+
+def _good(verdicts: Sequence[Verdict]) -> list[int]:
+    return [number for number, verdict in enumerate(verdicts) if not verdict.violations]
 
 
 def _verdicts(lake: Lake, dataset: Dataset, records: Sequence[Record]) -> tuple[list[Verdict], tuple[str, ...]]:

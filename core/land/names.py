@@ -1,4 +1,4 @@
-"""What an object that lands is called and how its records lie in it: such that its dataset's source covers it and its reader reads it. Pure."""
+"""What an object that lands is called, so that its dataset's source covers it, and how its records lie in it. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def unpostable(project: Project, dataset: Dataset) -> Unpostable | None:
 
 def _is_its_own(project: Project, dataset: Dataset, key: str) -> bool:
     try:
-        return project.match(key) == dataset
+        return project.match(key) is dataset
     except Terminal:  # two datasets claim it
         return False
 

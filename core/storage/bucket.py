@@ -150,14 +150,18 @@ class Bucket:
 
 @contextmanager
 def _translated(subject: str) -> Iterator[None]:
-    """Translate what obstore and boto3 raise: FileNotFoundError for what is gone, Terminal for refused access, Transient for the rest."""
+    """Translate what obstore and boto3 raise.
+
+    FileNotFoundError for what is gone, FileExistsError for what was to be new, Terminal for refused access, Transient for the rest.
+    """
     try:
         yield
     except (FileNotFoundError, LakeError):
         raise
     except Exception as error:
         code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
-        if isinstance(error, obstore.exceptions.AlreadyExistsError) or getattr(error, "operation_name", "") == "PutObject" and code in GONE:
+        is_put = getattr(error, "operation_name", "") == "PutObject"  # what fails its condition there is there already
+        if isinstance(error, obstore.exceptions.AlreadyExistsError) or (is_put and code in GONE):
             raise FileExistsError(subject) from error
         if isinstance(error, obstore.exceptions.NotFoundError) or code in GONE:
             raise FileNotFoundError(subject) from error

@@ -13,6 +13,7 @@ ORDER = [
     "source",
     "contract",
     "project",
+    "catalog",
     "pruning",
     "declarations",
     "casts",
@@ -28,17 +29,20 @@ ORDER = [
     "lake",
     "expect",
     "export",
+    "register",
     "settle",
     "enforce",
     "ingest",
+    "land",
     "transform",
+    "maintenance",
     "run",
     "binding",
     "status",
     "query",
     "sample",
 ]
-DUCKDB = "session engine readers quality change lake expect export enforce ingest transform binding query sample"
+DUCKDB = "session engine readers quality change lake expect export enforce ingest land transform maintenance binding query sample"
 VENDORS = {
     "deltalake": {"delta"},
     "duckdb": set(DUCKDB.split()),

@@ -11,7 +11,7 @@ from core.errors import Problem, Terminal
 from core.quality import empty_rows
 from core.session import open_session
 from core.sql import conform
-from tests.world import World
+from tests.world import ORDERS, World
 
 SALES = """
 dataset: sales
@@ -203,3 +203,11 @@ def nothing_read(dataset: Dataset) -> str:
 
 def test_a_problem_reads_as_an_editor_can_follow_it() -> None:
     assert str(Problem("shop/sales.yaml", 12, "checks.0.sql", "no")) == "shop/sales.yaml:12: checks.0.sql: no"
+
+
+def test_tables_that_athena_could_not_tell_apart_are_a_problem(world: World, tmp_path: Path) -> None:
+    world.declare(ORDERS.replace("dataset: orders", "dataset: shop-orders"))
+    world.declare(ORDERS.replace("dataset: orders", "dataset: Shop_Orders").replace("/orders/", "/others/"))
+    first, second = sorted(problem.message for problem in problems(world.home / "project", tmp_path))
+    assert first.startswith("Athena would call it quarantine_shop_orders, and quarantine.")
+    assert second.startswith("Athena would call it shop_orders, and ")

@@ -218,7 +218,7 @@ def test_the_tasks_of_a_refresh(aws: Functions) -> None:
     assert set(plan["tables"]) == {"orders", "ticks", "total"}
     first, again = (aws.invoke(tasks, {"task": "transform", "name": "total"}) for _ in range(2))
     assert (first["ran"], first["rows"], again["ran"]) == (True, 1, False)
-    assert aws.invoke(tasks, {"task": "maintain", "name": "orders"})["table"] == "orders"
+    assert aws.invoke(tasks, {"task": "maintain", "name": "orders"})["name"] == "orders"
     assert aws.invoke(tasks, {"task": "notify", "machine": "refresh", "outcome": "succeeded", "execution": "x", "detail": {}}) == {}
 
 
@@ -270,3 +270,23 @@ def test_what_is_told_of_a_large_object_before_it_is_read(aws: Functions, key: s
 def test_an_unknown_task_says_what_there_is(aws: Functions) -> None:
     with pytest.raises(Terminal, match="sweep"):
         aws.invoke(tasks, {"task": "dance"})
+
+
+# --- catalog -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_loaded_and_set_aside_is_known_to_athena(aws: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    import boto3
+
+    database = aws.world.uri.removeprefix("s3://").replace("-", "_")
+    glue = boto3.client("glue", region_name="us-east-1")
+    glue.create_database(DatabaseInput={"Name": database})
+    monkeypatch.setenv("LAKELET_CATALOG", database)
+    aws.world.put("raw/orders/a.csv", GOOD + "x,1,\n")
+    aws.invoke(ingest, sqs(*announce(aws, "raw/orders/a.csv")))
+    tables = {table["Name"]: table["StorageDescriptor"]["Location"] for table in glue.get_tables(DatabaseName=database)["TableList"]}
+    assert tables == {
+        "orders": f"{aws.world.uri}/processed/orders/",
+        "quarantine_orders": f"{aws.world.uri}/quarantine/orders/",
+        "total": f"{aws.world.uri}/gold/total/",
+    }

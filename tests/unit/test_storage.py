@@ -1,10 +1,11 @@
 """The store's verbs can be repeated after a crash, and never lead out of the lake."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from core.errors import Terminal
+from core.errors import Terminal, Transient
 from core.storage import ObjectGone, ObjectRef
 from tests.conftest import bucket
 from tests.world import ORDERS, World
@@ -125,6 +126,41 @@ def test_deleting_twice_is_deleting_once(store: World) -> None:
     assert store.keys() == set()
 
 
+def test_of_many_who_claim_a_key_one_does(world: World) -> None:
+    """In a folder only: the stand-in for S3 looks and puts in two steps, and under load lets two win in one race of a hundred."""
+    store = world.declare(ORDERS).lake.store
+    for name in ("a", "b c", "é"):
+        key = f"landing/{name}/1"
+        with ThreadPoolExecutor(8) as pool:
+            won = list(pool.map(lambda n, key=key: store.claim(key, b"%d" % n * 1000), range(24)))
+        assert won.count(True) == 1
+        assert store.get(key) == b"%d" % won.index(True) * 1000
+        assert {ref.key for ref in store.list(f"landing/{name}/")} == {key}
+
+
+def test_a_claim_replaces_nothing_and_is_free_again_once_deleted(store: World) -> None:
+    raw = store.lake.raw
+    raw.put("raw/a.csv", b"put")
+    assert not raw.claim("raw/a.csv", b"claimed")
+    assert raw.get("raw/a.csv") == b"put"
+    raw.delete("raw/a.csv")
+    assert raw.claim("raw/a.csv", b"claimed")
+    assert not raw.claim("raw/a.csv", b"claimed")
+    assert raw.get("raw/a.csv") == b"claimed"
+
+
+def test_a_key_that_obstore_would_bend_is_claimed_as_it_is(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS).lake.raw
+    assert [raw.claim("raw//a", b"1"), raw.claim("raw//a", b"2"), raw.claim("raw/a", b"3")] == [True, False, True]
+
+
+def test_a_claim_in_a_bucket_that_is_gone_is_no_lost_race(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = World(tmp_path, f"{bucket(s3_endpoint, monkeypatch).rpartition('/')[0]}-gone").declare(ORDERS).lake.raw
+    for key in ("raw/a", "raw//a"):
+        with pytest.raises(Transient):
+            raw.claim(key, b"1")
+
+
 OUTSIDE = ["../a", "raw/../../a", "/etc/passwd", "raw/..", "..", "a/../../../b"]
 
 
@@ -137,6 +173,7 @@ def test_a_key_that_leads_out_of_the_lake_is_refused_by_every_verb(world: World,
     verbs = [
         lambda: raw.put(key, b"x"), lambda: raw.get(key), lambda: raw.delete(key), lambda: list(raw.list(key)), lambda: raw.move(ref, key),
         lambda: raw.fetch(ObjectRef(key), tmp_path / "copy"), lambda: raw.move(ObjectRef(key, "1"), "archived/x"),
+        lambda: raw.claim(key, b"x"),
     ]  # fmt: skip
     for verb in verbs:
         with pytest.raises(Terminal):

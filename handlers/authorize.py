@@ -1,0 +1,68 @@
+"""AuthorizeFunction: whether a request carries the secret key (HTTP API authorizer, payload 2.0, simple answers). In any doubt: no.
+
+The key is what it is in Secrets Manager, and for as long as Secrets Manager keeps it the one before, so that it can be changed while
+clients still send the old one. It is looked up every five minutes. Neither key is ever logged.
+"""
+
+import hmac
+import os
+import time
+from contextlib import suppress
+from functools import cache, lru_cache
+from typing import Any, Final
+
+from aws_lambda_powertools.logging import Logger
+
+logger: Final = Logger(location=None)
+SECRET: Final = "LAKELET_API_KEY_SECRET"
+STAGES: Final = ("AWSCURRENT", "AWSPREVIOUS")
+SECONDS: Final = 300
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], _: Any) -> dict[str, bool]:
+    """Answer whether the header x-api-key holds a key that is good now."""
+    try:
+        authorized = is_good(key_in(event), keys(int(time.monotonic() // SECONDS)))
+    except Exception as error:  # no secret, no access, no network, no such event: whatever it is, nobody comes in
+        logger.error("nobody can be authorized", extra={"error": type(error).__name__, "code": _code(error)})
+        return {"isAuthorized": False}
+    if not authorized:
+        logger.warning("not authorized")
+    return {"isAuthorized": authorized}
+
+
+def key_in(event: dict[str, Any]) -> str:
+    """Return the key that a request carries, '' where there is none."""
+    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    return str(headers.get("x-api-key") or "")
+
+
+def is_good(given: str, good: tuple[bytes, ...]) -> bool:
+    """Compare in a time that tells nothing: with every key, whichever it equals."""
+    same = [hmac.compare_digest(given.encode("utf-8", "surrogatepass"), key) for key in good]
+    return bool(given) and any(same)
+
+
+@cache
+def _client() -> Any:
+    import boto3
+    from botocore.config import Config
+
+    limits = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 2})  # the function has 5 seconds
+    return boto3.client("secretsmanager", config=limits)
+
+
+@lru_cache(maxsize=1)
+def keys(_: int) -> tuple[bytes, ...]:
+    """Return the keys that are good in a period of five minutes; raises where the current one cannot be had."""
+    client, name = _client(), os.environ[SECRET]
+    found = [client.get_secret_value(SecretId=name, VersionStage=STAGES[0])["SecretString"]]
+    with suppress(client.exceptions.ResourceNotFoundException):  # never changed so far
+        found.append(client.get_secret_value(SecretId=name, VersionStage=STAGES[1])["SecretString"])
+    return tuple(key.encode() for key in found if key)
+
+
+def _code(error: Exception) -> str:
+    """Return AWS' code of an error, whose text may name more than a log should."""
+    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))

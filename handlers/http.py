@@ -1,0 +1,121 @@
+"""What an HTTP request of API Gateway (payload 2.0) asks for, read strictly: a body within bounds, a media type, parameters. Pure."""
+
+import base64
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from core.errors import Terminal
+from core.land import Keep
+
+MOST_BYTES: Final = 5_000_000
+"""A function is handed 6 MB at most, of which quoting or base64 takes its share."""
+
+KINDS: Final[Mapping[str, str]] = {
+    "application/json": "json",
+    "application/x-ndjson": "jsonl",
+    "application/ndjson": "jsonl",
+    "application/jsonl": "jsonl",
+}
+"""Media types -> how their records are cut."""
+
+UTF_8: Final = ("utf-8", "utf8")
+CHARSET: Final = re.compile(r';\s*charset\s*=\s*"?([^\s;"]*)', re.IGNORECASE)
+KEY: Final = r"[!-~]{1,255}"
+PARTIAL: Final[Mapping[str, Keep]] = {"true": "good", "false": "all"}
+
+Event = Mapping[str, Any]
+
+
+class BadRequest(Terminal):
+    """The request is refused before anything is looked at; `status`, `code` and `headers` say how."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        subject: str,
+        *,
+        expected: str = "",
+        found: str = "",
+        remedy: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status, self.code, self.headers = status, code, dict(headers or {})
+        super().__init__(subject, expected=expected, found=found, remedy=remedy)
+
+
+def kind_of(event: Event) -> str:
+    """Return how the body's records are to be cut; raises BadRequest (415) for what is neither JSON nor JSON Lines, in UTF-8 and plain."""
+    stated = _header(event, "content-type")
+    kind = KINDS.get(stated.partition(";")[0].strip().lower())
+    if kind is None:
+        remedy = "State it in Content-Type."
+        raise _unsupported("unsupported_media_type", "the body", " or ".join(KINDS), shown(stated) or "no Content-Type", remedy)
+    charset = CHARSET.search(stated)
+    if charset and charset[1].lower() not in UTF_8:
+        raise _unsupported("unsupported_charset", "the body's charset", "utf-8", shown(charset[1]))
+    coding = _header(event, "content-encoding")
+    if coding.strip().lower() not in ("", "identity"):
+        raise _unsupported("unsupported_encoding", "the body's encoding", "a plain body", shown(coding))
+    return kind
+
+
+def _unsupported(code: str, subject: str, expected: str, found: str, remedy: str = "") -> BadRequest:
+    headers = {"Accept-Encoding": "identity"} if code == "unsupported_encoding" else {"Accept-Post": ", ".join(KINDS)}
+    return BadRequest(415, code, subject, expected=expected, found=found, remedy=remedy, headers=headers)
+
+
+def text_of(event: Event) -> str:
+    """Return the body's text, without a byte order mark; raises BadRequest: 413 where it is too large, 400 where it is not UTF-8."""
+    body = event.get("body") or ""
+    if len(body) > 2 * MOST_BYTES:
+        raise _too_large("more")
+    try:
+        data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+        if len(data) > MOST_BYTES:
+            raise _too_large(f"{len(data):,}")
+        return str(data, "utf-8").removeprefix("\ufeff")
+    except UnicodeError as error:
+        found = f"what is none at offset {getattr(error, 'start', 0)}"
+        raise BadRequest(400, "malformed_body", "the body", expected="UTF-8", found=found) from None
+    except ValueError:
+        raise BadRequest(400, "malformed_body", "the body", expected="base64, as it is marked", found="something else") from None
+
+
+def _too_large(found: str) -> BadRequest:
+    return BadRequest(
+        413, "body_too_large", "the body", expected=f"at most {MOST_BYTES:,} bytes", found=found, remedy="Send it in several requests."
+    )
+
+
+def keep_of(event: Event) -> Keep:
+    """Return what is to land where some records are refused, by the parameter `partial`."""
+    stated = (event.get("queryStringParameters") or {}).get("partial", "false")
+    if stated not in PARTIAL:
+        raise BadRequest(400, "bad_parameter", "the parameter partial", expected="true or false", found=shown(stated))
+    return PARTIAL[stated]
+
+
+def once_of(event: Event) -> str | None:
+    """Return the idempotency key, None where the client sent none."""
+    if "idempotency-key" not in _headers(event):
+        return None
+    stated = _header(event, "idempotency-key")
+    if not re.fullmatch(KEY, stated):
+        expected = "1 to 255 printable ASCII characters without spaces"
+        raise BadRequest(400, "bad_parameter", "the header Idempotency-Key", expected=expected, found=f"{len(stated)} characters")
+    return stated
+
+
+def shown(text: str) -> str:
+    """Return what a client sent so that it can be shown to it again: short."""
+    return text if len(text) <= 100 else text[:100] + "..."
+
+
+def _header(event: Event, name: str) -> str:
+    return str(_headers(event).get(name, ""))
+
+
+def _headers(event: Event) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
