@@ -186,7 +186,13 @@ def _ends(path: str) -> tuple[str, str]:
     return first, rest[-1] if rest else ""
 
 
-OURS = {"archived/": "what was loaded", "rejected/": "what was rejected", "quarantine/": "quarantined rows"}
+OURS = {
+    "archived/": "what was loaded",
+    "rejected/": "what was rejected",
+    "quarantine/": "quarantined rows",
+    "landing/": "what was posted under an idempotency key",
+    "athena-results/": "answers of Athena",
+}
 
 
 def _written_to(sound: Sequence[tuple[Declaration, Place]]) -> Iterator[Problem]:

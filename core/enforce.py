@@ -45,7 +45,7 @@ def check_header(lake: Lake, dataset: Dataset, ref: ObjectRef) -> ObjectOutcome 
 
     None says nothing but that: the other formats keep theirs elsewhere, and reading tells. Raises ObjectGone.
     """
-    head = lake.raw.head(ref, HEAD)
+    found, head = lake.raw.head(ref, HEAD)
     options = dataset.source.options
     if not isinstance(options, CsvOptions) or options.encoding not in ASCII_LIKE or b"\n" not in head or head.startswith(GZIP):
         return None
@@ -55,7 +55,7 @@ def check_header(lake: Lake, dataset: Dataset, ref: ObjectRef) -> ObjectOutcome 
         try:
             readers.prepare(dataset, RawFile(0, path, ref.key), work)
         except Rejected as rejection:
-            return _rejection(dataset, ref, rejection) if rejection.reason == "invalid_schema" else None
+            return _rejection(dataset, found, rejection) if rejection.reason == "invalid_schema" else None
     return None
 
 

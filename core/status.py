@@ -123,7 +123,7 @@ def _table(
         rows=snapshot.rows if snapshot else 0,
         bytes=sum(file.size for file in snapshot.files) if snapshot else 0,
         committed=_committed(snapshot) if snapshot else None,
-        newest=_newest(snapshot) if snapshot else None,
+        newest=newest(snapshot) if snapshot else None,
         quarantined=quarantined,
         rejected=rejected,
         waiting=waiting,
@@ -137,7 +137,7 @@ def _committed(snapshot: Snapshot) -> datetime | None:
     return datetime.fromtimestamp(commits[0]["timestamp"] / 1000, UTC) if commits else None
 
 
-def _newest(snapshot: Snapshot) -> datetime | None:
+def newest(snapshot: Snapshot) -> datetime | None:
     """Return the newest `_source_time` by the log's statistics; None for a transform's table, which has no such column."""
     actions = snapshot.actions
     if "max" not in actions.column_names:
@@ -162,8 +162,8 @@ def overdue(lake: Lake) -> tuple[Overdue, ...]:
         if dataset.fresh_within is None:
             continue
         snapshot = lake.table(dataset)
-        newest = _newest(snapshot) if snapshot else None
-        age = lake.now() - newest if newest else None
+        last = newest(snapshot) if snapshot else None
+        age = lake.now() - last if last else None
         if age is None or age > duration(dataset.fresh_within):
             found.append(Overdue(dataset.name, dataset.fresh_within, round(age.total_seconds() / 3600, 1) if age else None))
     return tuple(found)

@@ -2,14 +2,13 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from core.contract import Column, Dataset
-from core.delta import Snapshot
 from core.lake import Lake
 from core.land import unpostable
 from core.query import json_value
+from core.status import newest
 from core.types import declared_type
 
 INTEGERS: Final = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
@@ -25,7 +24,6 @@ def listed(lake: Lake) -> list[dict[str, Any]]:
 def summary(lake: Lake, dataset: Dataset) -> dict[str, Any]:
     """Return what a dataset is and how its table stands; version, committed and newest are null before the first load."""
     snapshot = lake.table(dataset)
-    commits = snapshot.history(1) if snapshot else []
     return {
         "dataset": dataset.name,
         "description": dataset.description,
@@ -34,8 +32,8 @@ def summary(lake: Lake, dataset: Dataset) -> dict[str, Any]:
         "postable": unpostable(lake.project, dataset) is None,
         "version": snapshot.version if snapshot else None,
         "rows": snapshot.rows if snapshot else 0,
-        "committed": json_value(datetime.fromtimestamp(commits[0]["timestamp"] / 1000, UTC)) if commits else None,
-        "newest": json_value(_newest(snapshot)) if snapshot else None,
+        "committed": json_value(snapshot.committed) if snapshot and snapshot.version else None,
+        "newest": json_value(newest(snapshot)) if snapshot else None,
     }
 
 
@@ -53,14 +51,6 @@ def contract(dataset: Dataset) -> dict[str, Any]:
         if "type" in column:
             column["type"] = declared_type(column["type"])
     return told
-
-
-def _newest(snapshot: Snapshot) -> datetime | None:
-    """Return the time of the newest object that the table's rows come from, by the log's statistics."""
-    if "max" not in snapshot.actions.column_names:
-        return None
-    times = [most.get("_source_time") for most in snapshot.actions["max"].to_pylist() if most]
-    return max((time for time in times if time), default=None)
 
 
 # --- what a record looks like --------------------------------------------------------------------------------------------------------

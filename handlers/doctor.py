@@ -10,6 +10,7 @@ from core.declarations import load
 from core.errors import Terminal
 from core.lake import Lake, Settings
 from core.status import overdue, status
+from handlers.aws import session
 
 LOOK_BACK: Final = timedelta(hours=24)
 OLDEST: Final = timedelta(minutes=15)
@@ -52,11 +53,7 @@ class Aws:
 
 
 def connect(stack: str) -> Aws:
-    """Connect as the AWS command line does: profile, region and AWS_ENDPOINT_URL from the environment."""
-    import boto3
-
-    session = boto3.Session()
-    return Aws(session.client, stack)
+    return Aws(session().client, stack)
 
 
 def examine(aws: Aws, project: str | None = None) -> list[Finding]:

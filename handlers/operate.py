@@ -113,5 +113,7 @@ def samples_of(lake: "Lake", name: str) -> Path:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the others."""
-    for command in (doctor, produce):
+    from handlers.local import local
+
+    for command in (local, doctor, produce):
         app.command()(command)

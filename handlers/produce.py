@@ -12,6 +12,7 @@ from core.contract import Dataset
 from core.errors import Terminal
 from core.lake import Lake
 from core.sample import sample
+from handlers.aws import session
 
 ROUND: Final = 200
 """Rows of one round of samples; each round has a seed of its own, and so other rows."""
@@ -125,9 +126,7 @@ def to_s3(lake: Lake) -> Send:
 
 def to_stream(name: str) -> Send:
     """Put records into a Kinesis stream."""
-    import boto3
-
-    kinesis = boto3.client("kinesis")
+    kinesis = session().client("kinesis")
 
     def send(batch: Sequence[Piece]) -> int:
         entries = [{"Data": piece.body, "PartitionKey": str(hash(piece.body))} for piece in batch]
@@ -161,12 +160,11 @@ def to_api(url: str, api_key: str | None = None) -> Send:
 
 
 def _signer() -> Callable[[Any], None]:
-    import boto3
     from botocore.auth import SigV4Auth
 
-    session = boto3.Session()
-    credentials = session.get_credentials()
+    caller = session()
+    credentials = caller.get_credentials()
     if credentials is None:
         raise Terminal("the API", expected="AWS credentials to sign with, or --api-key", found="none")
-    signer = SigV4Auth(credentials, "execute-api", session.region_name or "us-east-1")
+    signer = SigV4Auth(credentials, "execute-api", caller.region_name or "us-east-1")
     return lambda request: signer.add_auth(request)

@@ -4,9 +4,12 @@ import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Final
 
 from infra.measure_image import MEMORY, Start, Weights
+
+Starts = Mapping[tuple[str, int], Sequence[Start]]
 
 MEGABYTE: Final = 1_000_000
 ZIP_LIMIT: Final = 250 * 1024 * 1024
@@ -32,7 +35,7 @@ USES: Final = {
 }
 
 
-def page(weights: Weights, starts: Mapping[tuple[str, int], Start], imports: Mapping[str, Mapping[str, float]], *, rounds: int) -> str:
+def page(weights: Weights, starts: Starts, imports: Mapping[str, Mapping[str, float]], *, rounds: int) -> str:
     """Return the page."""
     parts = [INTRODUCTION, _stand_in(weights), _sizes(weights), PRUNED, _cold(starts, rounds), _imports(imports), _machine(weights)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -67,19 +70,15 @@ def _limit(added: int) -> str:
     return f"{added / ZIP_LIMIT:.1f} times what a zip with its layers may hold ({_mb(ZIP_LIMIT)})"
 
 
-def _cold(starts: Mapping[tuple[str, int], Start], rounds: int) -> str:
-    rows = [
-        (
-            f"{memory:,}",
-            f"{memory / 1769:.2f}",
-            *(f"{value:.2f}" for value in (health.init, health.answer - health.container, commit.init, commit.answer - commit.container)),
-            f"{commit.processor:.2f}",
-        )
-        for memory in MEMORY
-        for health, commit in [(starts["health", memory], starts["commit", memory])]
-    ]
+def _cold(starts: Starts, rounds: int) -> str:
+    rows = []
+    for memory in MEMORY:
+        health, commit = starts["health", memory], starts["commit", memory]
+        cells = [[start.init for start in health], [start.asked for start in health]]
+        cells += [[start.init for start in commit], [start.asked for start in commit], [start.processor for start in commit]]
+        rows.append((f"{memory:,}", f"{memory / 1769:.2f}", *(f"{median(seconds):.2f} ({min(seconds):.2f})" for seconds in cells)))
     header = ("MB", "processors", "API: init", "API: first answer", "ingest: init", "ingest: first commit", "its CPU seconds")
-    container = max(start.container for start in starts.values())
+    container = median(start.container for found in starts.values() for start in found)
     return COLD.format(rounds=rounds, container=container) + "\n\n" + table(header, rows, left=())
 
 
@@ -136,10 +135,10 @@ no capabilities and no `HOME`. The Dockerfile names no `USER`: Lambda runs every
 COLD: Final = """## Cold start
 
 A container is limited to a function's memory and to Lambda's share of the processor, memory / 1,769. Seconds are medians of {rounds}
-starts, the image in the page cache. *Init* is the import of the handler; *first answer* is init and `GET /health`; *first commit* is init,
-opening the project, and merging an S3 object of one row into a new Delta table, from a server on the same machine. The
-engine's own start of the container ({container:.1f} s here) is left out: Lambda's differs, and so does the time to fetch an image that is
-not near by yet."""
+starts, the fastest in brackets (a neighbour on the machine adds to the first, hardly to the second), the image in the page cache. *Init* is
+the import of the handler; *first answer* is init and `GET /health`; *first commit* is init, opening the project, and merging an S3 object
+of one row into a Delta table, from a server on the same machine. The engine's own start of the container ({container:.1f} s here) is left out:
+Lambda's differs, and so does the time to fetch an image that is not near by yet."""
 
 IMPORTS: Final = """### Where init goes
 

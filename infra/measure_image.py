@@ -11,7 +11,7 @@ import json
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,12 +77,17 @@ def weigh(engine: Engine) -> Weights:
 
 @dataclass(frozen=True)
 class Start:
-    """Seconds: until the container runs, of its initialisation, from its start to its first answer; and those of its processor."""
+    """Seconds: until the container runs, of its initialisation, until its first answer in all; and those of its processor."""
 
     container: float
     init: float
     answer: float
     processor: float
+
+    @property
+    def asked(self) -> float:
+        """Return the seconds from the container's start to the first answer."""
+        return self.answer - self.container
 
 
 Prepare = Callable[[], Any]
@@ -101,13 +106,7 @@ def cold_start(engine: Engine, handler: str, memory: int, variables: Mapping[str
         return Start(ready - begun, float(init[1]) / 1000 if init else 0.0, answered - begun, function.processor_seconds())
 
 
-def median(starts: Iterable[Start]) -> Start:
-    """Return the medians of each figure."""
-    rows = [(start.container, start.init, start.answer, start.processor) for start in starts]
-    return Start(*(statistics.median(column) for column in zip(*rows, strict=True)))
-
-
-def cold_starts(engine: Engine, rounds: int) -> dict[tuple[str, int], Start]:
+def cold_starts(engine: Engine, rounds: int) -> dict[tuple[str, int], list[Start]]:
     """Measure each function at each size, in turns, so that a slow minute falls on all alike."""
     with aws_server() as port:
         bucket = _Bucket(port)
@@ -121,7 +120,7 @@ def cold_starts(engine: Engine, rounds: int) -> dict[tuple[str, int], Start]:
             for memory in MEMORY:
                 for name, (handler, prepare) in functions.items():
                     found.setdefault((name, memory), []).append(cold_start(engine, handler, memory, variables, prepare))
-        return {key: median(starts[1:]) for key, starts in found.items()}
+        return {key: starts[1:] for key, starts in found.items()}
 
 
 class _Bucket:

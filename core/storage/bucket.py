@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -83,13 +83,15 @@ class Bucket:
         meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "size": got["ContentLength"]}
         return _identified({**meta, "last_modified": got["LastModified"]})
 
-    def head(self, ref: ObjectRef, length: int) -> bytes:
+    def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
         """Through boto3, which takes any key."""
         which = {"IfMatch": ref.version} if ref.version and _is_etag(ref.version) else {"VersionId": ref.version} if ref.version else {}
         try:
             with _translated(f"object {ref.key}"):
-                got = self._client.get_object(Bucket=self.bucket, Key=self._full(ref.key), Range=f"bytes=0-{length - 1}", **which)
-                return bytes(got["Body"].read())
+                got = self._client.get_object(Bucket=self.bucket, Key=self._full(ref.key), **which)
+                meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "last_modified": got["LastModified"]}
+                with closing(got["Body"]) as body:  # a Range would refuse an empty object
+                    return _identified({**meta, "size": got["ContentLength"]}), bytes(body.read(length))
         except FileNotFoundError:
             raise gone(ref) from None
 

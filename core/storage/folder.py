@@ -53,12 +53,16 @@ class Folder:
             raise gone(ref)
         return found
 
-    def head(self, ref: ObjectRef, length: int) -> bytes:
+    def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
         path = self._path(ref.key)
-        if not path.is_file() or (ref.version and _content_hash(path) != ref.version):
+        if not path.is_file():
+            raise gone(ref)
+        status = path.stat()
+        found = ObjectRef(ref.key, _content_hash(path), status.st_size, _instant(status.st_mtime))
+        if ref.version not in (None, found.version):
             raise gone(ref)
         with path.open("rb") as file:
-            return file.read(length)
+            return found, file.read(length)
 
     def intact(self, ref: ObjectRef, local: Path, /) -> bool:
         return _untouched(local, ref)

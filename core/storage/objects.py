@@ -43,8 +43,8 @@ class Store(Protocol):
     def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
         """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
 
-    def head(self, ref: ObjectRef, length: int) -> bytes:
-        """Return the first bytes of exactly one version; raises ObjectGone."""
+    def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
+        """Return the full identity of exactly one version and its first bytes; raises ObjectGone."""
 
     def intact(self, ref: ObjectRef, local: Path, /) -> bool:
         """Whether a fetched file still is that version: in a folder it may be the object itself."""
