@@ -3,11 +3,12 @@
 import re
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from core.source import Declared, Duration, Folder, Name, Source, Sql, TypeName, When
+from core.source import Declared, Duration, Folder, Name, Size, Source, Sql, TypeName, When
+from core.units import duration
 
 RESERVED = ("_source", "_source_time", "_row", "_rescued")
 
@@ -99,46 +100,16 @@ class Export(Declared):
     partition_by: tuple[str, ...] = Field((), description="The table's partition columns, or none for a single file.")
 
 
-BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
 SHORTEST_RETENTION: Final = timedelta(days=1)
 """Longer than any query, run or function lasts: until then a reader may still open a file, and a writer may still commit one."""
-
-
-def size(text: str) -> int:
-    """Return the bytes of a size such as 64MB; raises ValueError."""
-    found = re.fullmatch(r"(\d+) ?(\w+)", text.strip())
-    if not found or found[2] not in BYTES:
-        raise ValueError(f"{text} is no size such as 64MB; units are {', '.join(BYTES)}")
-    return int(found[1]) * BYTES[found[2]]
-
-
-def duration(text: str) -> timedelta:
-    """Return the time of a duration such as 7 days; raises ValueError."""
-    found = re.fullmatch(r"(\d{1,5}) (hour|day|week)s?", text.strip())
-    if not found:
-        raise ValueError(f"{text} is no duration such as 7 days; units are hours, days and weeks")
-    return timedelta(**{f"{found[2]}s": int(found[1])})
-
-
-def _sound(parse: Any) -> AfterValidator:
-    def check(text: str) -> str:
-        parse(text)
-        return text
-
-    return AfterValidator(check)
 
 
 class Maintenance(Declared):
     """How a table, and a dataset's quarantine, are kept small and quick to open. The defaults suit most."""
 
-    compact_below: Annotated[str, _sound(size)] = Field(
-        "64MB", description="Files smaller than this become fewer and larger ones, such as 64MB; 0MB for never."
-    )
-    vacuum_after: Annotated[str, _sound(duration)] = Field(
-        "7 days", description="How long a file that was replaced, or never committed, is kept: a day at least."
-    )
-    keep_log: Annotated[str, _sound(duration)] = Field("30 days", description="How far back the table's history reaches.")
+    compact_below: Size = Field("64MB", description="Files smaller than this become fewer and larger ones, such as 64MB; 0MB for never.")
+    vacuum_after: Duration = Field("7 days", description="How long a file that was replaced, or never committed, is kept: a day at least.")
+    keep_log: Duration = Field("30 days", description="How far back the table's history reaches.")
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -105,9 +105,10 @@ def _is_known(target: Snapshot, ref: ObjectRef) -> bool:
 
 
 def _ensure_target(lake: Lake, dataset: Dataset, connection: duckdb.DuckDBPyConnection) -> Snapshot:
+    schema = schema_of(connection, quality.empty_rows(dataset))
     return delta.ensure(
         lake.uri(dataset.target.path),
-        schema_of(connection, quality.empty_rows(dataset)),
+        delta.described(schema, {column.name: column.description or "" for column in dataset.columns}),
         partition_by=dataset.target.partition_by,
         options=lake.settings.aws,
         description=dataset.description,

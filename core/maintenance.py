@@ -13,11 +13,12 @@ import duckdb
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core import delta
-from core.contract import Dataset, Declaration, Maintenance, duration, size
+from core.contract import Dataset, Declaration, Maintenance
 from core.delta import Change, DataFile, Snapshot
 from core.engine import MANY_PARTITIONS, fragments, relation
 from core.errors import Conflict, OutOfTime, Terminal, Transient
 from core.lake import Lake
+from core.units import duration, size
 
 FEW: Final = 5
 """Fewer small files than this in a partition are left alone: to write them again costs more than to open them."""

@@ -8,11 +8,14 @@ from core.lake import Lake
 
 
 def refresh(lake: Lake, declaration: Declaration) -> tuple[str, ...]:
-    """Register a declaration's tables where that is due, and return those that were created or changed. Nothing where no catalog is set.
+    """Register a declaration's tables where that is due, and return those that were created or changed.
+
+    Nothing where no catalog is set, and for a lake in a folder, which no catalog could read.
 
     Repeatable. A table that this process registered lately isn't even opened. Raises as `catalog.register` does.
     """
-    return tuple(_registered(lake, declaration)) if lake.settings.catalog else ()
+    known_to_aws = lake.settings.catalog and lake.settings.lake.startswith("s3://")
+    return tuple(_registered(lake, declaration)) if known_to_aws else ()
 
 
 def _registered(lake: Lake, declaration: Declaration) -> Iterator[str]:

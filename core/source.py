@@ -3,17 +3,17 @@
 import codecs
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.types import canonical_type
+from core.units import duration, size
 
 GLOB = "*?["
 CRON = re.compile(r"cron\((.+)\)")
-DURATION = re.compile(r"(\d+) *(minute|hour|day|week)s?")
 
 
 def _folder(path: str) -> str:
@@ -50,17 +50,12 @@ def _is_cron(expression: str) -> bool:
     return len(expression.split()) == 5
 
 
-def duration(text: str) -> timedelta:
-    """Read a duration such as `36 hours` or `1 day`; raises ValueError."""
-    found = DURATION.fullmatch(text.strip())
-    if not found or not int(found[1]):
-        raise ValueError(f"{text} is no duration such as 90 minutes, 36 hours, 2 days or 1 week")
-    return timedelta(**{f"{found[2]}s": int(found[1])})
+def _measure(parse: Callable[[str], object]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        parse(text)
+        return text
 
-
-def _duration(text: str) -> str:
-    duration(text)
-    return text
+    return check
 
 
 def _encoding(name: str) -> str:
@@ -82,7 +77,8 @@ SourcePath = Annotated[str, AfterValidator(_pattern)]
 TypeName = Annotated[str, AfterValidator(canonical_type)]
 Trigger = Annotated[str, AfterValidator(_schedule("arrival", "hourly", "daily"))]
 When = Annotated[str, AfterValidator(_schedule("all_inputs", "any_input", "hourly", "daily"))]
-Duration = Annotated[str, AfterValidator(_duration)]
+Duration = Annotated[str, AfterValidator(_measure(duration))]
+Size = Annotated[str, AfterValidator(_measure(size))]
 Encoding = Annotated[str, AfterValidator(_encoding)]
 Mark = Annotated[str, AfterValidator(_mark)]
 Sql = Annotated[str, Field(min_length=1)]

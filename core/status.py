@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal
 
 from core import transform
@@ -12,9 +12,9 @@ from core.contract import Dataset, Declaration, Transform
 from core.delta import Snapshot
 from core.lake import Lake
 from core.run import is_data, sweep
-from core.source import duration
 from core.storage import ObjectRef
 from core.transform import Readiness
+from core.units import duration
 
 REPORT: Final = ".report.json"
 """The end of the name of the report that lies beside each rejected object."""
@@ -122,7 +122,7 @@ def _table(
         version=snapshot.version if snapshot else None,
         rows=snapshot.rows if snapshot else 0,
         bytes=sum(file.size for file in snapshot.files) if snapshot else 0,
-        committed=_committed(snapshot) if snapshot else None,
+        committed=snapshot.changed if snapshot else None,
         newest=newest(snapshot) if snapshot else None,
         quarantined=quarantined,
         rejected=rejected,
@@ -130,11 +130,6 @@ def _table(
         due=due,
         state=state,
     )
-
-
-def _committed(snapshot: Snapshot) -> datetime | None:
-    commits = snapshot.history(1)
-    return datetime.fromtimestamp(commits[0]["timestamp"] / 1000, UTC) if commits else None
 
 
 def newest(snapshot: Snapshot) -> datetime | None:

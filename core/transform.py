@@ -82,7 +82,7 @@ def readiness(lake: Lake, transform: Transform) -> Readiness:
     tables = {name: lake.named_table(name) for name in transform.inputs}
     consumed = {name: table.identity(_input(name, found)) or 0 for name, found in tables.items() if table and found}
     ran = table.identity(RAN) if table else None
-    versions = {name: snapshot.version if snapshot else None for name, snapshot in tables.items()}
+    versions = {name: snapshot.data_version if snapshot else None for name, snapshot in tables.items()}
     moment = datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None
     return Readiness(
         versions, consumed, moment, rewritten=bool(ran) and table is not None and table.identity(QUERY) != _fingerprint(transform)
@@ -104,7 +104,7 @@ def run(lake: Lake, transform: Transform) -> Transformed:
             target = _ensure(lake, transform, planned)
         added = _fragments(connection, transform, target or planned)
         target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
-        marks = {_input(name, snapshot): snapshot.version for name, snapshot in inputs.items()}
+        marks = {_input(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
         _refuse_older(target, marks)
         rows, now = sum(file.rows for file in added), lake.now()
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}

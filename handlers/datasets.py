@@ -32,7 +32,7 @@ def summary(lake: Lake, dataset: Dataset) -> dict[str, Any]:
         "postable": unpostable(lake.project, dataset) is None,
         "version": snapshot.version if snapshot else None,
         "rows": snapshot.rows if snapshot else 0,
-        "committed": json_value(snapshot.committed) if snapshot and snapshot.version else None,
+        "committed": json_value(snapshot.changed) if snapshot and snapshot.version else None,
         "newest": json_value(newest(snapshot)) if snapshot else None,
     }
 

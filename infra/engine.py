@@ -59,9 +59,21 @@ class Engine:
         return self.client.images.build(path=str(ROOT), tag=tag, rm=True, buildargs=arguments)[0]
 
     def read(self, image: str, *command: str, **options: Any) -> str:
-        """Run a command of the image in place of its functions and return what it prints."""
+        """Run a command of the image in place of its functions and return all that it said.
+
+        What it said is asked for when it is done: Podman 4.3 loses the end of what it is asked to follow.
+        """
         entry, *rest = command
-        return str(self.client.containers.run(image, rest, entrypoint=entry, remove=True, **options).decode())
+        container = self.client.containers.create(image, rest, entrypoint=entry, **options)
+        try:
+            container.start()
+            code = container.wait()["StatusCode"]
+            said = str(container.logs().decode("utf-8", "replace"))
+        finally:
+            container.remove(force=True)
+        if code:
+            raise RuntimeError(f"{entry} ended with {code}: {said[-4000:]}")
+        return said
 
     @contextmanager
     def function(

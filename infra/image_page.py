@@ -137,8 +137,8 @@ COLD: Final = """## Cold start
 A container is limited to a function's memory and to Lambda's share of the processor, memory / 1,769. Seconds are medians of {rounds}
 starts, the fastest in brackets (a neighbour on the machine adds to the first, hardly to the second), the image in the page cache. *Init* is
 the import of the handler; *first answer* is init and `GET /health`; *first commit* is init, opening the project, and merging an S3 object
-of one row into a Delta table, from a server on the same machine. The engine's own start of the container ({container:.1f} s here) is left out:
-Lambda's differs, and so does the time to fetch an image that is not near by yet."""
+of one row into a Delta table, from a server on the same machine. The engine's own start of the container ({container:.1f} s here) is left
+out: Lambda's differs, and so does the time to fetch an image that is not near by yet."""
 
 IMPORTS: Final = """### Where init goes
 

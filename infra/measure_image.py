@@ -168,7 +168,7 @@ def import_times(engine: Engine, module: str, rounds: int) -> dict[str, float]:
 
 
 def _import_times(engine: Engine, module: str) -> dict[str, float]:
-    text = engine.read(IMAGE, "python3", "-X", "importtime", "-c", f"import {module}", environment={"AWS_REGION": REGION}, stderr=True)
+    text = engine.read(IMAGE, "python3", "-X", "importtime", "-c", f"import {module}", environment={"AWS_REGION": REGION})
     found: dict[str, float] = {}
     for own, _, name in IMPORT.findall(text):
         package = name.partition(".")[0]

@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[2]
 ORDER = [
     "errors",
     "types",
+    "units",
     "quoting",
     "source",
     "contract",

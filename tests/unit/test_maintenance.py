@@ -618,7 +618,7 @@ def test_a_call_is_bounded_by_bytes_and_takes_one_step_at_least() -> None:
         ("{vacuum_after: 2 hours}", "vacuum_after: at least 1 day"),
         ("{keep_log: 3 days}", "keep_log: at least as long as vacuum_after"),
         ("{compact_below: 64 mb}", "64 mb is no size such as 64MB"),
-        ("{vacuum_after: 1 month}", "1 month is no duration such as 7 days"),
+        ("{vacuum_after: 1 month}", "1 month is no duration such as 36 hours or 7 days"),
         ("{vaccum_after: 9 days}", "unknown word vaccum_after; did you mean vacuum_after"),
     ],
 )
