@@ -67,7 +67,7 @@ def publish(settings: Settings, notice: Notice) -> None:
 
     attributes = {"event": notice.event, "name": notice.name}
     try:
-        _client(settings.aws.get("aws_endpoint_url"), topic.split(":")[3]).publish(
+        _client(settings.aws.get("aws_endpoint_url"), settings.aws.get("aws_region")).publish(
             TopicArn=topic,
             Subject=f"Lakelet: {notice.name} {notice.event}"[:100],
             Message=json.dumps({"event": notice.event, "name": notice.name, **notice.body}, ensure_ascii=False, default=str),
@@ -78,7 +78,7 @@ def publish(settings: Settings, notice: Notice) -> None:
 
 
 @lru_cache(maxsize=2)
-def _client(endpoint: str | None, region: str) -> Any:
+def _client(endpoint: str | None, region: str | None) -> Any:
     import boto3
 
     return boto3.client("sns", endpoint_url=endpoint, region_name=region)

@@ -69,7 +69,8 @@ def _hand_over(lake: Lake) -> str | None:
         return None
     import boto3
 
-    client = boto3.client("stepfunctions", endpoint_url=lake.settings.aws.get("aws_endpoint_url"), region_name=machine.split(":")[3])
+    aws = lake.settings.aws
+    client = boto3.client("stepfunctions", endpoint_url=aws.get("aws_endpoint_url"), region_name=aws.get("aws_region"))
     name = f"schedule-{datetime.now(UTC):%Y%m%dT%H%M}"
     try:
         started: str = client.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"]

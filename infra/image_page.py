@@ -67,7 +67,7 @@ def _sizes(weights: Weights) -> str:
 
 
 def _limit(added: int) -> str:
-    return f"{added / ZIP_LIMIT:.1f} times what a zip with its layers may hold ({_mb(ZIP_LIMIT)})"
+    return f"{added / ZIP_LIMIT:.1f} times what a zip with its layers may hold: 250 MiB, which are {_mb(ZIP_LIMIT)}"
 
 
 def _cold(starts: Starts, rounds: int) -> str:
@@ -124,7 +124,7 @@ import, and runs every format and transform with what remains.
 
 - Packages that only the command line needs: typer, rich, XlsxWriter and what they bring.
 - Arrow's RPC and S3 libraries (50 MB), which nothing else is linked to; its headers, sources and tests; the same library twice more.
-- botocore's descriptions of some 400 services that functions don't call (26 MB).
+- botocore's descriptions of some 400 services that functions don't call (17 MB).
 - Symbol tables of compiled libraries (31 MB): what `strip` removes, which the base image hasn't got.
 
 Every module is compiled, and its bytecode is not checked against its source: the root file system is read-only, so what isn't compiled

@@ -17,7 +17,7 @@ COMMAND_LINE = ("annotated-doc", "colorama", "markdown-it-py", "mdurl", "pygment
 """Packages of the lock that only `lakelet` on a command line imports."""
 
 SERVICES = ("glue", "s3", "secretsmanager", "sns", "stepfunctions")
-"""What functions call through boto3: botocore describes 400 services more, in 26 MB."""
+"""What functions call through boto3: botocore describes 400 services more, in 17 MB."""
 
 UNUSED = (
     "bin",

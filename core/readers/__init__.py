@@ -13,7 +13,7 @@ import duckdb
 
 from core.contract import Dataset
 from core.errors import Rejected
-from core.readers import delimited, parquet, records, workbook
+from core.readers import delimited, depth, parquet, records, workbook
 from core.readers.files import Prepared, RawFile
 
 __all__ = ["READERS", "Prepared", "RawFile", "Reader", "position", "prepare", "raw_records", "relation", "unreadable"]
@@ -70,7 +70,8 @@ def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Seq
     Executing it may raise duckdb.Error for one bad file: then ask for each file alone and `careful`, which is slower and sets
     single bad records aside where that is possible; what fails again is `unreadable`.
     """
-    return READERS[dataset.source.format].relation(connection, dataset, files, careful=careful)
+    found = READERS[dataset.source.format].relation(connection, dataset, files, careful=careful)
+    return found if dataset.source.format in ("json", "jsonl") else depth.bounded(dataset, found)
 
 
 def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:

@@ -14,7 +14,7 @@ from core.contract import Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
-from core.readers.dialect import BLANK, Buffer, Dialect
+from core.readers.dialect import BLANK, LINE_END, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
 from core.source import CsvOptions
 
@@ -35,12 +35,13 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank lines")
         names, start, skip = _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0)
         parallel = not quoted or dialect.regular(data, newlines=False)
+        multiline = not parallel or _ends_long(data)
         regular = parallel or dialect.regular(data, newlines=True)
         if skip < 0 or not regular or not dialect.one_newline(data) or dialect.escapes_outside(data):
             mended = path.with_name(f"{path.stem}.mended.csv")
             _mend(data, mended, dialect, start, len(names))
-            return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=not parallel)
-    return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=not parallel)
+            return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=multiline)
+    return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=multiline)
 
 
 def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
@@ -97,6 +98,14 @@ def _header(dataset: Dataset, file: RawFile, data: Buffer, start: int) -> tuple[
     headers.check_header(dataset, file.name, names)
     simple = start == 0 and not re.search(rb"[\r\n]", record[1])
     return names, record.end(), 1 if simple else -1
+
+
+def _ends_long(data: Buffer) -> bool:
+    """Tell whether the last line has to be read in sequence: a parallel scan drops one longer than its buffer (DuckDB issue 25825)."""
+    end = len(data)
+    while end and data[end - 1] in b"\r\n":
+        end -= 1
+    return end > LONGEST_LINE and LINE_END.search(data, end - LONGEST_LINE, end) is None
 
 
 def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) -> None:

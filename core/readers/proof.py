@@ -31,7 +31,7 @@ class Pairs(list[tuple[str, Any]]):
 
 
 class Unread(Exception):
-    """The record holds what no column reads: nothing can be proven by writing it again."""
+    """The record holds what no column reads, or a key twice: nothing can be proven by writing it again."""
 
 
 def rewriting(paths: Sequence[Path], place: Place) -> str:
@@ -42,7 +42,7 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
         record, _ = json.JSONDecoder(object_pairs_hook=Pairs).raw_decode(head)
         spaced = '": ' in head
         pieces = list(_object(record, (), place, *((", ", ": ") if spaced else (",", ":")))) if isinstance(record, Pairs) else []
-    except (ValueError, Unread):
+    except (ValueError, Unread, RecursionError):  # a record may be nested deeper than Python's stack
         pieces = []
     if not pieces:
         return "false"
@@ -62,6 +62,8 @@ def _runs(pieces: list[str]) -> Iterator[list[str]]:
 
 
 def _object(pairs: Pairs, way: tuple[str, ...], place: Place, comma: str, colon: str) -> Iterator[str]:
+    if not pairs or len(dict(pairs)) < len(pairs):  # `{}` says nothing of who reads it, and a repeated key would be written twice, too
+        raise Unread
     before = "{"
     for key, sample in pairs:
         yield _Literal(before + json.dumps(key, ensure_ascii=False) + colon)
@@ -70,7 +72,7 @@ def _object(pairs: Pairs, way: tuple[str, ...], place: Place, comma: str, colon:
         else:
             yield from _value(sample, place((*way, key)))
         before = comma
-    yield _Literal("}" if pairs else "{}")
+    yield _Literal("}")
 
 
 def _value(sample: Any, text: Text | None) -> Iterator[str]:

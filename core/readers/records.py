@@ -5,7 +5,9 @@ A column is one top-level key, whatever characters it holds; `from` is a dotted 
 
 import json
 import re
+import shutil
 from collections.abc import Collection, Iterator, Sequence
+from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import duckdb
 from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal, texts
-from core.readers import numbers, proof
+from core.readers import depth, numbers, proof
 from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
 from core.source import JsonlOptions, JsonOptions
 
@@ -32,7 +34,25 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     with mapped(path) as data:
         if not re.search(rb"[^ \t\r\n]", data):
             raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank space")
+    if _layout(dataset) == "lines":
+        _end_line(path)
     return Prepared(file.number, path, file.name)
+
+
+def _end_line(path: Path) -> None:
+    """Give the last line its newline, in a copy: the file itself may be the raw object.
+
+    Without one DuckDB 1.5.5 finds no line at all in a file of one byte, and misreads the last one of a file of about 16 or 32 MB.
+    """
+    with path.open("rb") as file:
+        file.seek(-1, SEEK_END)
+        if file.read(1) == b"\n":
+            return
+    ended = path.with_name(f"{path.stem}.ended{path.suffix}")
+    shutil.copyfile(path, ended)
+    with ended.open("ab") as copy:
+        copy.write(b"\n")
+    ended.replace(path)
 
 
 def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
@@ -60,7 +80,8 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     else:
         steps.append("json as exact")
     scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
-    query = f"(\n    {scan}\n)"
+    query = f"(\nselect *, {depth.too_deep('json')} as deep\nfrom (\n    {scan}\n))"
+    query = f"(\nselect * replace (case when deep then null else json end as json)\nfrom {query})"
     for step in steps:
         query = f"(\nselect *, {step}\nfrom {query})"
     if exact:
@@ -157,6 +178,7 @@ def _problem(dataset: Dataset, paths: Paths, exact: str) -> str:
     stripped = r"""regexp_replace(json, '"(?:[^"\\]|\\.)*"', '""', 'g')"""
     known = texts(paths.tops)
     cases = [
+        f"when deep then {literal(depth.TOO_DEEP)}",
         "when proven then null",
         "when json is null then 'not valid JSON'",
         "when not starts_with(json, '{') and json_type(json) <> 'OBJECT' then 'not a JSON object'",
