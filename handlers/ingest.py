@@ -11,7 +11,7 @@ from core.lake import Lake
 from core.run import Undone, Unknown
 from core.storage import ObjectRef
 from handlers.events import Announced, Message, messages
-from handlers.observe import logger, observed
+from handlers.observe import logger, observed, segment
 from handlers.work import lake_for, watch
 
 
@@ -52,7 +52,8 @@ def take(lake: Lake, found: Sequence[Message]) -> dict[str, str]:
         for message in unit:
             if blame := sorted({dataset for dataset, _ in asked[message].refs} & undone.keys()):
                 failed[message.id] = "; ".join(undone[dataset] for dataset in blame)
-    watch(lake, run.follow(lake, loaded))
+    with segment("follow"):
+        watch(lake, run.follow(lake, loaded))
     for name, why in failed.items():
         logger.warning("a message goes back", extra={"message_id": name, "error": why})
     return failed
@@ -66,7 +67,8 @@ def _settle(lake: Lake, unit: Sequence[Assigned]) -> tuple[dict[str, str], set[s
     refs: dict[str, list[ObjectRef]] = {}
     for dataset, ref in (pair for assigned in unit for pair in assigned.refs):
         refs.setdefault(dataset, []).append(ref)
-    steps = watch(lake, run.run_objects(lake, refs))
+    with segment(f"load {', '.join(sorted(refs))}"[:200]):
+        steps = watch(lake, run.run_objects(lake, refs))
     undone = {step.name: step.error for step in steps if isinstance(step, Undone)}
     return undone, {step.dataset for step in steps if isinstance(step, Ingested) and step.version is not None}
 

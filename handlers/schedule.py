@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from core.maintenance import Maintained, maintain
-
 from core import run
 from core.errors import OutOfTime, Terminal
 from core.ingest import Ingested
 from core.lake import Lake
+from core.maintenance import Maintained, maintain
 from core.run import Step, Undone
 from core.status import overdue
 from core.transform import Transformed

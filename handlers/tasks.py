@@ -5,13 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from core.maintenance import maintain
-
 from core import enforce, run
 from core.contract import Dataset, Transform
 from core.errors import OutOfTime, Terminal
 from core.ingest import Ingested, load
 from core.lake import Lake
+from core.maintenance import maintain
 from core.project import levels
 from core.run import Undone
 from core.settle import ObjectOutcome, settle
@@ -21,7 +20,7 @@ from handlers import notify
 from handlers.events import Announced
 from handlers.ingest import Assigned, assign
 from handlers.notify import Notice
-from handlers.observe import observed
+from handlers.observe import observed, segment
 from handlers.schedule import summary
 from handlers.work import lake_for, watch
 
@@ -34,7 +33,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     task = TASKS.get(str(event.get("task")))
     if task is None:
         raise Terminal("a task", expected=f"one of {', '.join(sorted(TASKS))}", found=str(event.get("task")))
-    return task(lake_for(context), event)
+    with segment(str(event["task"])):
+        return task(lake_for(context), event)
 
 
 # --- refresh -------------------------------------------------------------------------------------------------------------------------

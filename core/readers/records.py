@@ -21,6 +21,8 @@ from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refuse
 from core.source import JsonlOptions, JsonOptions
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
+SPACE = " \t\r\n\v\f"
+"""What DuckDB takes for blank around a record: two characters more than the standard."""
 LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20
 TOLERATED = r",\s*[}\]]|[:,\[]\s*-?(?:[nN][aA]|[iI])"
 """What DuckDB's parser takes and the standard does not: trailing commas, NaN, Infinity."""
@@ -32,7 +34,7 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     assert isinstance(options, JsonOptions | JsonlOptions)
     path = as_utf8(dataset, file, unpacked(dataset, file, work, "json"), options.encoding)
     with mapped(path) as data:
-        if not re.search(rb"[^ \t\r\n]", data):
+        if not re.search(rb"[^%s]" % SPACE.encode(), data):
             raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank space")
     if _layout(dataset) == "lines":
         _end_line(path)
@@ -247,4 +249,4 @@ def _write_lines(source: Path, target: Path) -> None:
 def _batches(source: Path) -> Iterator[list[str]]:
     with source.open("r", encoding="utf-8", newline=None) as file:
         while lines := file.readlines(8 * CHUNK):
-            yield [line.rstrip("\n") for line in lines if line.strip(" \t\r\n")]
+            yield [record for line in lines if (record := line.strip(SPACE))]

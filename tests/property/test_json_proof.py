@@ -36,11 +36,13 @@ def records(draw: st.DrawFn) -> str:
     pairs = [("id", draw(NUMBERS)), ("note", draw(VALUES)), ("amount", draw(VALUES))]
     pairs.append(("data", "{" + f'"device":{draw(VALUES)},"heat":{draw(VALUES)}' + "}" if draw(st.booleans()) else draw(VALUES)))
     if draw(st.integers(0, 5)) == 0:
-        pairs.append(draw(st.sampled_from([("id", "2"), ("unknown", "1")])))
+        pairs.append(draw(st.sampled_from([("id", "2"), ("id", pairs[0][1]), ("unknown", "1"), ("unknown", "{}")])))
     if draw(st.integers(0, 5)) == 0:
         del pairs[draw(st.integers(0, len(pairs) - 1))]
     comma, colon = draw(st.sampled_from([(",", ":"), (", ", ": ")]))
     body = comma.join(f'"{key}"{colon}{value}' for key, value in pairs)
+    if draw(st.integers(0, 9)) == 0:
+        return "{" + body + f'{comma}"deep"{colon}' + "[" * 2_000 + "]" * 2_000 + "}"
     return "{" + body + draw(st.sampled_from(["", "", "", ","])) + "}"
 
 

@@ -5,6 +5,7 @@ import io
 import random
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from core import readers
@@ -190,6 +191,15 @@ def test_long_lines_are_read_and_endless_ones_are_refused_without_their_text(tmp
     assert error.reason == "unreadable"
     assert "zz" not in str(error)
     assert "16 MB" in str(error)
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n\r\n"])
+@pytest.mark.parametrize("quote", [b"", b'"'])
+def test_an_endless_last_line_is_refused_and_not_lost(quote: bytes, end: bytes, tmp_path: Path) -> None:
+    """DuckDB drops it from a parallel scan (issue 25825)."""
+    (file,) = prepare(ABC, tmp_path, b"a,b,c\n1,2,3\n" + quote + b"z" * (33 << 20) + quote + b",2,3" + end)
+    with pytest.raises(duckdb.Error, match=r"(?i)maximum line size"):
+        rows(ABC, [file])
 
 
 @pytest.mark.parametrize("seed", range(60))

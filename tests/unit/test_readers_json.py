@@ -1,5 +1,6 @@
 """JSON: every value as it is written, every record that is no good in its place with its reason."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, 
 LINES = dataset("jsonl", ["a", "b"])
 INVALID = "not valid JSON"
 TOLERATED = "not valid JSON: a trailing comma, NaN or Infinity"
+TOO_DEEP = "nested deeper than 1,000 levels"
 
 
 def problems(work: Path, *records: str, **declared: Any) -> list[str | None]:
@@ -96,6 +98,105 @@ def test_a_text_may_look_like_a_tolerated_mistake(text: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("record", ["[1]", '[{"a":1}]', '"text"', "1", "null", "true", "[]"])
 def test_a_record_that_is_no_object_is_bad(record: str, tmp_path: Path) -> None:
     assert problems(tmp_path, record, '{"a":1}') == ["not a JSON object", None]
+
+
+@pytest.mark.parametrize("record", ["5", "-", "x", "{", "[", ",", "\x00", "null", '"x"', "[1]", "true", "[]", "[{}]", "5 6"])
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n", " "])
+@pytest.mark.parametrize("around", ["{}", '{}\n{{"a":1}}', '{{"a":1}}\n{}', '{{"a":1}}\n{}\n{{"a":1}}', "{0}\n{0}"])
+def test_no_line_is_lost_whatever_it_holds(record: str, ending: str, around: str, tmp_path: Path) -> None:
+    """DuckDB finds no line in a file of one byte."""
+    content = around.format(record) + ending
+    files = prepare(LINES, tmp_path, content.encode())
+    good = [line.startswith('{"a"') for line in content.split("\n") if line]
+    assert [row[1] is None for row in rows(LINES, files, careful=True)] == good
+    with suppress(duckdb.Error):  # then it is read with care
+        assert [row[1] is None for row in rows(LINES, files)] == good
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_blank_space_around_a_record_is_the_same_however_it_is_read(careful: bool, tmp_path: Path) -> None:
+    content = b'\v{"a":1} \n\f\n\t{"a" : 2}\f\r\n\v5'
+    assert [row[1:3] for row in read(LINES, tmp_path, content, careful=careful)] == [(None, "1"), (None, "2"), ("not a JSON object", None)]
+
+
+def test_an_empty_object_is_a_row(tmp_path: Path) -> None:
+    assert [values(LINES, tmp_path, content) for content in (b"{}", b"{}\n", b"{} ")] == [[(None, None)]] * 3
+
+
+@pytest.mark.parametrize("content", [b" ", b"\n", b"\v", b"\f\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+@pytest.mark.parametrize("layout", ["lines", "array", "concatenated"])
+def test_a_file_without_any_record_is_empty(layout: str, content: bytes, tmp_path: Path) -> None:
+    assert rejected(dataset("json", ["a"], layout=layout), tmp_path, content).reason == "empty"
+
+
+def test_the_raw_file_is_not_touched_when_its_last_line_is_ended(tmp_path: Path) -> None:
+    (file,) = prepare(LINES, tmp_path, b'{"a":1}')
+    assert ((tmp_path / "000000.raw").read_bytes(), file.path.read_bytes()) == (b'{"a":1}', b'{"a":1}\n')
+
+
+@pytest.mark.parametrize("size", [16 << 20, 32 << 20])
+def test_the_last_line_of_a_large_file_needs_no_newline(size: int, tmp_path: Path) -> None:
+    """DuckDB misreads it at these sizes, with more than one thread."""
+    lines = [b'{"a":"%s"}' % (b"y" * 9999)] * (size // 10_008 - 3)
+    rest = size - sum(map(len, lines)) - len(lines) - len(b'{"a":12345}') - 1
+    content = b"\n".join([*lines, b'{"a":"%s"}' % (b"z" * (rest - 8)), b'{"a":12345}'])
+    assert len(content) == size
+    assert [row[0] for row in values(dataset("jsonl", ["a"]), tmp_path, content)][-2:] == ["z" * (rest - 8), "12345"]
+
+
+@pytest.mark.parametrize("record", ['{"a":1,"a":1}', '{"a": 1, "a": 1}', '{"a":"x","b":"y","a":"x"}'])
+def test_a_key_that_stands_there_twice_is_bad_in_the_first_record_too(record: str, tmp_path: Path) -> None:
+    bad = "a key stands there twice"
+    assert problems(tmp_path, record, record) == [bad, bad]
+    assert problems(tmp_path, '{"a":1}', record) == [None, bad]
+    nested = [{"name": "a", "from": "n.a"}]
+    assert problems(tmp_path, f'{{"n":{record}}}', columns=nested, unknown="ignore") == [f"n: {bad}"]
+
+
+@pytest.mark.parametrize("record", ['{"a":1,"z":{}}', '{"a":1,"z":{"y":{}}}'])
+def test_an_empty_object_under_an_unknown_key_is_unknown_in_the_first_record_too(record: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, record, columns=["a"]) == ["unknown key(s): z"]
+    rescued = record.replace('"a":1,', "")
+    assert values(dataset("jsonl", ["a"], unknown="rescue"), tmp_path, record.encode()) == [(rescued, "1")]
+
+
+LAYOUTS = {"lines": "{}\n{}\n{}", "array": "[{},{},{}]", "concatenated": "{}{}{}"}
+DEEP = {"arrays": ("[", "1", "]"), "objects": ('{"k":', "1", "}"), "a comb": ('["]",[0],{},', "1", ',"\\"[["]')}
+
+
+def deep(kind: str, levels: int) -> str:
+    """Return a record of so many levels, with brackets in its texts that are none."""
+    opening, core, closing = DEEP[kind]
+    levels -= 2 if kind == "a comb" else 1
+    return f'{{"a":1,"z":{opening * levels}{core}{closing * levels}}}'
+
+
+@pytest.mark.parametrize("kind", DEEP)
+@pytest.mark.parametrize("unknown", ["ignore", "rescue"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_record_nested_too_deep_is_bad_wherever_it_stands(layout: str, unknown: str, kind: str, place: int, tmp_path: Path) -> None:
+    """Beyond some 74,500 levels DuckDB would end the process: no such record may get there, least of all the first."""
+    declared = dataset("json", ["a"], unknown=unknown, layout=layout)
+    for levels, reason in ((1_000, None), (1_001, TOO_DEEP), (140_000 if kind != "a comb" else 2_000, TOO_DEEP)):
+        records = ['{"a":1}', '{"a":2}']
+        records.insert(place, deep(kind, levels))
+        content = LAYOUTS[layout].format(*records).encode()
+        for careful in (False, True):
+            found = [row[1] for row in read(declared, tmp_path, content, careful=careful)]
+            assert found == [reason if at == place else None for at in range(3)]
+
+
+def test_many_brackets_are_not_many_levels(tmp_path: Path) -> None:
+    wide = f'{{"a":[{",".join(["[[1]]"] * 5000)}],"b":"{"[" * 5000}"}}'
+    assert problems(tmp_path, wide) == [None]
+
+
+@pytest.mark.parametrize("kind", ["json", "json[]", "struct(k json)"])
+def test_a_column_of_json_is_bounded_as_its_record_is(kind: str, tmp_path: Path) -> None:
+    opening, core, closing = DEEP["objects" if kind.startswith("struct") else "arrays"]
+    records = [f'{{"a":{opening * levels}{core}{closing * levels}}}' for levels in (900, 1000, 200_000)]
+    assert problems(tmp_path, *records, columns=[{"name": "a", "type": kind}]) == [None, TOO_DEEP, TOO_DEEP]
 
 
 def test_a_key_that_stands_there_twice_is_bad(tmp_path: Path) -> None:

@@ -197,6 +197,20 @@ def test_preparing_again_replaces_what_was_written(kind: str, tmp_path: Path) ->
     assert len(read(declared, tmp_path, TWO_ROWS[kind])) == 2
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("type_", ["json", "json[]"])
+def test_a_cell_of_json_nested_too_deep_is_a_bad_record(kind: str, type_: str, tmp_path: Path) -> None:
+    """Beyond some 74,500 levels DuckDB would end the process. What is no JSON at all is for the cast to refuse."""
+    cells = ["[" * levels + "]" * levels for levels in (1_000, 1_001, 200_000)] + ["[" * 5_000]
+    content = {"csv": "\n".join(["a,b", *(f"{n},{cell}" for n, cell in enumerate(cells))]).encode(),
+               "parquet": parquet(pa.table({"a": list("0123"), "b": cells}))}[kind]  # fmt: skip
+    declared = dataset(kind, ["a", {"name": "b", "type": type_}])
+    bad = "b: nested deeper than 1,000 levels"
+    assert read(declared, tmp_path, content) == [
+        (0, None, "0", cells[0]), (0, bad, "1", None), (0, bad, "2", None), (0, None, "3", cells[3])
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
 @pytest.mark.parametrize(
     ("names", "found"),
