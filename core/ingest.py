@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
-from core import delta, enforce, quality
+from core import delta, enforce, quality, versions
 from core.change import FATES, SINKS, without
 from core.contract import Dataset
 from core.delta import Change, Snapshot
@@ -90,6 +90,9 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
                 outcomes.append(fate)
             else:
                 waiting[number] = (ref, path)
+        if dataset.target.mode == "append" and dataset.on_change == "reject":
+            known = {ref.key for ref, _ in waiting.values() if target.identity(versions.identity(ref.key)) is not None}
+            outcomes += enforce.refuse_changed(dataset, waiting, known)
         prepared, rejected = enforce.prepare(dataset, waiting, work)
         outcomes += rejected
         if not prepared:
@@ -175,7 +178,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
         "objects": [{"source": outcome.object.source, **outcome.rows} for outcome in loaded],
     }
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
-    change = replace(decision.change, identities=identities, record=record)
+    change = replace(decision.change, identities={**decision.change.identities, **identities}, record=record)
     lake.in_time(f"loading {batch.dataset.name}")
     version = delta.commit(target, change, now=lake.now())
     reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
