@@ -175,9 +175,15 @@ SINKS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Snapshot
 }
 
 
-def without(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:
-    """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table."""
-    return _without(connection, snapshot, snapshot.files, f"list_contains({texts(sources)}, _source)")
+def without(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...], keys: tuple[str, ...] = ()
+) -> tuple[str, tuple[DataFile, ...]]:
+    """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table.
+
+    `sources` are versions; `keys` are objects, whose rows go whatever the version.
+    """
+    condition = f"(list_contains({texts(sources)}, _source) or {versions.is_of(keys)})"
+    return _without(connection, snapshot, snapshot.files, condition)
 
 
 def _without_older(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:

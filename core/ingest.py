@@ -166,7 +166,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
     lake.in_time(f"loading {batch.dataset.name}")
-    _commit_refused(lake, connection, batch, tallies)
+    _commit_refused(lake, connection, batch, tallies, replaced=versions.replaced(connection, batch.dataset, target))
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = [ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items()]
@@ -195,13 +195,19 @@ def _refuse_changed(lake: Lake, batch: Batch) -> None:
             raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
 
 
-def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally]) -> None:
-    """Commit the refused rows under the objects' identities, replacing what an earlier, interrupted try set aside for them."""
+def _commit_refused(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally], *, replaced: tuple[str, ...]
+) -> None:
+    """Commit the refused rows under the objects' identities, in place of what an earlier, interrupted try set aside for them.
+
+    And in place of what was set aside of the older versions of the objects that are `replaced`.
+    """
     dataset = batch.dataset
     quarantine = lake.quarantine(dataset)
     again = tuple(ref.source for ref in batch.objects.values() if quarantine and quarantine.identity(ref.source) is not None)
     refused = {ref.source: int(ref.modified.timestamp() * 1000) for n, ref in batch.objects.items() if tallies[n].quarantined}
-    if not refused and not again:
+    older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))
+    if not refused and not again and not older:
         return
     if quarantine is None:
         uri = lake.quarantine_uri(dataset)
@@ -209,7 +215,9 @@ def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Ba
             uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside."
         )
     rows = quality.refused_rows(connection, batch, now=lake.now())
-    kept, removed = without(connection, quarantine, again) if again else ("", ())
+    kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
+    if not refused and not removed:
+        return
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
     delta.commit(quarantine, Change(added, removed, refused, record=record), now=lake.now())

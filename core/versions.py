@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 
+from core.contract import Dataset
 from core.delta import DataFile, Snapshot
 from core.engine import bounded_columns, files_where, relation
 from core.quoting import literal, texts
@@ -49,6 +50,12 @@ def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Stand
     for time, source in found:
         batch.setdefault(key_of(source), []).append((time, source))
     return decide(batch, _held(connection, snapshot, batch))
+
+
+def replaced(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> tuple[str, ...]:
+    """Return the objects (keys) whose older rows go when the batch is committed to this snapshot."""
+    goes = dataset.target.mode == "append" and dataset.on_change == "replace"
+    return standing(connection, snapshot).replaced if goes else ()
 
 
 def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) -> Standing:

@@ -3,6 +3,7 @@
 import itertools
 import os
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +28,9 @@ def bucketed(tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) 
 
 
 def put(world: World, key: str, rows: str, age: int) -> None:
-    """Put an object that is so many minutes old. In a bucket the clock decides: the later is the newer."""
+    """Put an object that is so many minutes old. In a bucket the clock decides, by the second: the later is the newer."""
+    if world.uri.startswith("s3://"):
+        time.sleep(1.1)
     world.put(key, HEADER + rows)
     if not world.uri.startswith("s3://"):
         moment = (datetime.now(UTC) - timedelta(minutes=age)).timestamp()
@@ -89,6 +92,21 @@ def test_the_same_bytes_under_two_names_are_two_objects(world: World) -> None:
         world.put(f"raw/orders/{name}.csv", HEADER + VERSIONS[0])
     world.run()
     assert amounts(world) == ["1.00"] * 4
+
+
+def test_what_was_set_aside_of_the_older_version_goes_with_it(anywhere: World) -> None:
+    anywhere.declare(ORDERS)
+    put(anywhere, "raw/orders/other.csv", "x,9.00,\n", 9)
+    put(anywhere, "raw/orders/a.csv", "1,1.00,\nx,1.00,\ny,1.00,\n", 3)
+    anywhere.run()
+    assert anywhere.values("select count(*) from quarantine.orders") == [3]
+    put(anywhere, "raw/orders/a.csv", "1,1.00,\n2,1.00,\nz,1.00,\n", 2)
+    anywhere.run()
+    assert anywhere.values("select count(*) from quarantine.orders") == [2]
+    put(anywhere, "raw/orders/a.csv", "1,1.00,\n2,1.00,\n3,1.00,\n", 1)
+    anywhere.run()
+    assert anywhere.values("select count(*) from quarantine.orders") == [1]
+    assert amounts(anywhere) == ["1.00", "1.00", "1.00"]
 
 
 def test_add_keeps_the_rows_of_every_version(world: World) -> None:
