@@ -6,11 +6,12 @@ from typing import Final
 
 import duckdb
 
+from core import versions
 from core.contract import Dataset
 from core.delta import Change, DataFile, Snapshot
 from core.engine import bounded_columns, files_where, fragments, relation
 from core.quality import table_columns
-from core.quoting import identifier, identifiers, literal
+from core.quoting import identifier, identifiers, literal, texts
 from core.sql import PROVENANCE, same_key, same_values, version_of
 
 FATES: Final = ("inserted", "updated", "superseded", "duplicate")
@@ -31,9 +32,18 @@ class Decision:
 
 
 def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
-    """Add every accepted row."""
-    added = fragments(connection, f"select {identifiers(table_columns(dataset))} from accepted", snapshot)
-    return Decision(Change(added=added), _fates(connection, "select _source, 'inserted' as fate from accepted"))
+    """Add every accepted row. Of several versions of one object the newest stands, in any order of arrival, unless `on_change` is add."""
+    rows = f"select {identifiers(table_columns(dataset))} from accepted"
+    if dataset.on_change == "add":
+        fates = _fates(connection, "select _source, 'inserted' as fate from accepted")
+        return Decision(Change(fragments(connection, rows, snapshot)), fates)
+    found = versions.standing(connection, snapshot)
+    late = texts(found.late)
+    kept, removed = _without_older(connection, snapshot, found.replaced) if found.replaced else ("", ())
+    rows = f"{rows} where not list_contains({late}, _source)"
+    added = fragments(connection, f"{rows} union all {kept}" if removed else rows, snapshot)
+    fates = _fates(connection, f"select _source, if(list_contains({late}, _source), 'superseded', 'inserted') as fate from accepted")
+    return Decision(Change(added, removed, identities=found.identities, exclusive=bool(removed)), fates)
 
 
 def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
@@ -165,10 +175,26 @@ SINKS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Snapshot
 }
 
 
-def without(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:
-    """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table."""
-    named = ", ".join(literal(source) for source in sources)
-    held = f"select distinct _path from ({relation(snapshot, file_column='_path')}) where _source in ({named})"
+def without(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...], keys: tuple[str, ...] = ()
+) -> tuple[str, tuple[DataFile, ...]]:
+    """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table.
+
+    `sources` are versions; `keys` are objects, whose rows go whatever the version.
+    """
+    condition = f"(list_contains({texts(sources)}, _source) or {versions.is_of(keys)})"
+    return _without(connection, snapshot, snapshot.files, condition)
+
+
+def _without_older(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:
+    """The same for all versions of some objects; only the files that may hold one are read."""
+    return _without(connection, snapshot, versions.candidates(connection, snapshot, keys), versions.is_of(keys))
+
+
+def _without(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, files: tuple[DataFile, ...], condition: str
+) -> tuple[str, tuple[DataFile, ...]]:
+    held = f"select distinct _path from ({relation(snapshot, files=files, file_column='_path')}) where {condition}"
     paths = {path for (path,) in connection.execute(held).fetchall()}
-    removed = tuple(file for file in snapshot.files if file.path in paths)
-    return f"select {identifiers(snapshot.schema.names)} from ({relation(snapshot, files=removed)}) where _source not in ({named})", removed
+    removed = tuple(file for file in files if file.path in paths)
+    return f"select {identifiers(snapshot.schema.names)} from ({relation(snapshot, files=removed)}) where not {condition}", removed

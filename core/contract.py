@@ -137,6 +137,11 @@ class Dataset(Declared):
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
     after: Literal["archive", "keep"] = "archive"
+    on_change: Literal["replace", "add", "reject"] = Field(
+        "replace",
+        description="What an object that was changed under its old name does in an append dataset: its rows replace the older version's, "
+        "are added to them, or it is rejected. Merge and overwrite go by order_by and by the object's time.",
+    )
     fresh_within: Duration | None = Field(None, description="Longer than this without new data raises an alarm, such as 36 hours.")
     pipeline: str = Field(
         "", exclude=True, repr=False, description="Set by the project: the folder that declares it.", json_schema_extra={"readOnly": True}

@@ -1,7 +1,7 @@
 """A batch's files against their contract: whoever can't be read, or breaks a `fail` check, leaves the batch, and the others go on."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,25 @@ def prepare(dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], wor
         except Rejected as rejection:
             rejected.append(_rejection(dataset, ref, rejection))
     return prepared, rejected
+
+
+def refuse_changed(dataset: Dataset, waiting: dict[int, tuple[ObjectRef, Path]], known: Container[str]) -> list[ObjectOutcome]:
+    """Take out of a batch, where the dataset wants objects never to change, the other versions of an object that is `known` or in it."""
+    first: dict[str, ObjectRef] = {}
+    rejected = []
+    for number, (ref, _) in sorted(waiting.items(), key=lambda entry: (entry[1][0].modified, entry[1][0].source)):
+        if ref.key not in known and first.setdefault(ref.key, ref) == ref:
+            continue
+        rejection = Rejected(
+            "changed_object",
+            f"{dataset.name}: {ref.key} was changed under its name",
+            expected="objects that never change (on_change: reject)",
+            found=f"version {ref.version}, and an earlier one that was loaded",
+            remedy="Put it into raw under another name, or declare on_change: replace.",
+        )
+        rejected.append(_rejection(dataset, ref, rejection))
+        del waiting[number]
+    return rejected
 
 
 def check_header(lake: Lake, dataset: Dataset, ref: ObjectRef) -> ObjectOutcome | None:

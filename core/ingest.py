@@ -14,7 +14,7 @@ from typing import Any, Final
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
-from core import delta, enforce, quality
+from core import delta, enforce, quality, versions
 from core.change import FATES, SINKS, without
 from core.contract import Dataset
 from core.delta import Change, Snapshot
@@ -90,6 +90,9 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
                 outcomes.append(fate)
             else:
                 waiting[number] = (ref, path)
+        if dataset.target.mode == "append" and dataset.on_change == "reject":
+            known = {ref.key for ref, _ in waiting.values() if target.identity(versions.identity(ref.key)) is not None}
+            outcomes += enforce.refuse_changed(dataset, waiting, known)
         prepared, rejected = enforce.prepare(dataset, waiting, work)
         outcomes += rejected
         if not prepared:
@@ -163,7 +166,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
     lake.in_time(f"loading {batch.dataset.name}")
-    _commit_refused(lake, connection, batch, tallies)
+    _commit_refused(lake, connection, batch, tallies, replaced=versions.replaced(connection, batch.dataset, target))
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = [ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items()]
@@ -175,7 +178,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
         "objects": [{"source": outcome.object.source, **outcome.rows} for outcome in loaded],
     }
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
-    change = replace(decision.change, identities=identities, record=record)
+    change = replace(decision.change, identities={**decision.change.identities, **identities}, record=record)
     lake.in_time(f"loading {batch.dataset.name}")
     version = delta.commit(target, change, now=lake.now())
     reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
@@ -192,13 +195,19 @@ def _refuse_changed(lake: Lake, batch: Batch) -> None:
             raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
 
 
-def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally]) -> None:
-    """Commit the refused rows under the objects' identities, replacing what an earlier, interrupted try set aside for them."""
+def _commit_refused(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally], *, replaced: tuple[str, ...]
+) -> None:
+    """Commit the refused rows under the objects' identities, in place of what an earlier, interrupted try set aside for them.
+
+    And in place of what was set aside of the older versions of the objects that are `replaced`.
+    """
     dataset = batch.dataset
     quarantine = lake.quarantine(dataset)
     again = tuple(ref.source for ref in batch.objects.values() if quarantine and quarantine.identity(ref.source) is not None)
     refused = {ref.source: int(ref.modified.timestamp() * 1000) for n, ref in batch.objects.items() if tallies[n].quarantined}
-    if not refused and not again:
+    older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))
+    if not refused and not again and not older:
         return
     if quarantine is None:
         uri = lake.quarantine_uri(dataset)
@@ -206,7 +215,9 @@ def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Ba
             uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside."
         )
     rows = quality.refused_rows(connection, batch, now=lake.now())
-    kept, removed = without(connection, quarantine, again) if again else ("", ())
+    kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
+    if not refused and not removed:
+        return
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
     delta.commit(quarantine, Change(added, removed, refused, record=record), now=lake.now())

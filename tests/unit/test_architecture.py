@@ -26,6 +26,7 @@ ORDER = [
     "delta",
     "statistics",
     "engine",
+    "versions",
     "change",
     "lake",
     "expect",
@@ -43,7 +44,7 @@ ORDER = [
     "query",
     "sample",
 ]
-DUCKDB = "session engine readers quality change lake expect export enforce ingest land transform maintenance binding query sample"
+DUCKDB = "session engine readers quality versions change lake expect export enforce ingest land transform maintenance binding query sample"
 VENDORS = {
     "deltalake": {"delta"},
     "duckdb": set(DUCKDB.split()),
