@@ -9,6 +9,7 @@ import pytest
 
 from core import readers
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values
+from tests.world import ORDERS, World
 
 LINES = dataset("jsonl", ["a", "b"])
 INVALID = "not valid JSON"
@@ -185,6 +186,26 @@ def test_a_record_nested_too_deep_is_bad_wherever_it_stands(layout: str, unknown
         for careful in (False, True):
             found = [row[1] for row in read(declared, tmp_path, content, careful=careful)]
             assert found == [reason if at == place else None for at in range(3)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_deep_record_and_a_bare_number_cost_their_batch_nothing(layout: str, world: World) -> None:
+    """The largest file of a batch begins with the record by which all are proven."""
+    world.declare(ORDERS.replace("format: csv", f"format: json, options: {{layout: {layout}}}, unknown_columns: rescue"))
+    world.put("raw/orders/deep", LAYOUTS[layout].format('{"id":0,"z":%s1%s}' % ("[" * 140_000, "]" * 140_000), '{"id":1}', '{"id":2}'))
+    world.put("raw/orders/good", LAYOUTS[layout].format('{"id":3}', '{"id":4}', '{"id":5}'))
+    world.put("raw/orders/bare", {"array": "[6]"}.get(layout, "6"))
+    (done,) = world.ingested()
+
+    assert {outcome.object.key: outcome.fate for outcome in done.objects} == {
+        f"raw/orders/{name}": "loaded" for name in ("bare", "deep", "good")
+    }
+    assert (done.balance["read"], done.balance["accepted"], done.balance["quarantined"]) == (7, 5, 2)
+    assert world.rows("select reasons from quarantine.orders order by _source") == [
+        {"reasons": ["not a JSON object"]},
+        {"reasons": [TOO_DEEP]},
+    ]
+    assert world.values("select id from orders order by id") == [1, 2, 3, 4, 5]
 
 
 def test_many_brackets_are_not_many_levels(tmp_path: Path) -> None:
