@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from infra.measure_image import MEMORY, Start, Weights
+from infra.measured import MEMORY, Start, Weights
 
 Starts = Mapping[tuple[str, int], Sequence[Start]]
 

@@ -12,15 +12,15 @@ import re
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from infra.engine import ROOT, Engine, aws_server, find_engine
+from infra.image_page import page
+from infra.measured import MEMORY, Start, Weights
 
 IMAGE: Final = "lakelet:measured"
 BASE: Final = "public.ecr.aws/lambda/python:3.13"
 PAGE: Final = ROOT / "docs" / "image.md"
-MEMORY: Final = (512, 1024, 1769, 3008)
 REGION: Final = "eu-west-1"
 INIT: Final = re.compile(r"INIT REPORT\(durationMs: ([0-9.]+)\)")
 
@@ -54,18 +54,6 @@ print(json.dumps({"weights": weights, "brought": brought, "whole": weigh(task), 
 """
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Bytes: of each package in the image and as its wheel brings it, of all that we add, of the base; and what the base is."""
-
-    kept: Mapping[str, int]
-    brought: Mapping[str, int]
-    added: int
-    whole: int
-    base: int
-    system: str
-
-
 def weigh(engine: Engine) -> Weights:
     found = json.loads(engine.read(IMAGE, "python3", "-c", WEIGH).splitlines()[-1])
     whole, base = (int(engine.client.images.get(name).attrs["Size"]) for name in (IMAGE, BASE))
@@ -73,21 +61,6 @@ def weigh(engine: Engine) -> Weights:
 
 
 # --- cold starts -------------------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Start:
-    """Seconds: until the container runs, of its initialisation, until its first answer in all; and those of its processor."""
-
-    container: float
-    init: float
-    answer: float
-    processor: float
-
-    @property
-    def asked(self) -> float:
-        """Return the seconds from the container's start to the first answer."""
-        return self.answer - self.container
 
 
 Prepare = Callable[[], Any]
@@ -177,8 +150,6 @@ def _import_times(engine: Engine, module: str) -> dict[str, float]:
 
 
 def main() -> None:
-    from infra.image_page import page
-
     options = argparse.ArgumentParser(prog="python -m infra.measure_image", description="Measure the image and write docs/image.md.")
     options.add_argument("--write", action="store_true", help="write docs/image.md instead of printing it")
     options.add_argument("--rounds", type=int, default=5, help="cold starts of each function at each size [5]")

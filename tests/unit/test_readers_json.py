@@ -192,7 +192,7 @@ def test_a_record_nested_too_deep_is_bad_wherever_it_stands(layout: str, unknown
 def test_a_deep_record_and_a_bare_number_cost_their_batch_nothing(layout: str, world: World) -> None:
     """The largest file of a batch begins with the record by which all are proven."""
     world.declare(ORDERS.replace("format: csv", f"format: json, options: {{layout: {layout}}}, unknown_columns: rescue"))
-    world.put("raw/orders/deep", LAYOUTS[layout].format('{"id":0,"z":%s1%s}' % ("[" * 140_000, "]" * 140_000), '{"id":1}', '{"id":2}'))
+    world.put("raw/orders/deep", LAYOUTS[layout].format(deep("arrays", 140_000).replace('"a"', '"id"'), '{"id":1}', '{"id":2}'))
     world.put("raw/orders/good", LAYOUTS[layout].format('{"id":3}', '{"id":4}', '{"id":5}'))
     world.put("raw/orders/bare", {"array": "[6]"}.get(layout, "6"))
     (done,) = world.ingested()
