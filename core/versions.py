@@ -40,7 +40,7 @@ def key_of(source: str) -> str:
 
 def identity(key: str) -> str:
     """Return the name under which a table remembers the time of an object's newest version."""
-    return f"newest/{key}"
+    return f"lakelet/newest/{key}"
 
 
 def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Standing:

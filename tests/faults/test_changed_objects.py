@@ -174,4 +174,4 @@ def test_standing_is_decided_object_by_object() -> None:
     found = decide({"a": [(2, "a@2"), (1, "a@1")], "b": [(5, "b@5")], "c": [(1, "c@1")]}, {"b": (4, "b@4"), "c": (3, "c@3")})
     assert set(found.late) == {"a@1", "c@1"}
     assert found.replaced == ("b",)
-    assert found.identities == {"newest/a": 2, "newest/b": 5, "newest/c": 3}
+    assert found.identities == {"lakelet/newest/a": 2, "lakelet/newest/b": 5, "lakelet/newest/c": 3}
