@@ -382,7 +382,8 @@ def test_an_interrupted_command_says_that_nothing_is_lost(shop: World) -> None:
     """With a real signal, while DuckDB computes: that is when one loses patience."""
     endless = "select count(*) from range(1000000000000) as t(i) where hash(i) = 1"
     command = ["query", endless, "--project", str(shop.home / "project"), "--lake", shop.uri]
-    call = [sys.executable, "-c", "from handlers.cli import main; main()", *command]
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job ignores it
+    call = [sys.executable, "-c", f"{heard}; from handlers.cli import main; main()", *command]
     with subprocess.Popen(call, stderr=subprocess.PIPE, text=True, env={**os.environ, "LAKELET_THREADS": "2"}) as started:
         try:
             time.sleep(2)
