@@ -18,7 +18,7 @@ def months(world: World) -> World:
     world.declare(OTHERS).declare(ORDERS)
     for month in (1, 2, 3):
         rows = "".join(f"{month * 100 + n},{month}.5,2025-0{month}-0{n + 1}\n" for n in range(5))
-        world.put("raw/orders/a.csv", HEADER + rows)
+        world.put(f"raw/orders/{month}.csv", HEADER + rows)
         world.run()
     world.put("raw/returns/a.csv", HEADER + "201,1,2025-02-01\n")
     world.run()
@@ -89,7 +89,7 @@ def test_what_is_less_than_certain_prunes_nothing_that_counts(months: World, sql
 def test_texts_are_compared_as_texts(world: World) -> None:
     world.declare(ORDERS.replace('{name: amount, type: "decimal(12,2)"}', "{name: amount}"))
     for n, amount in enumerate(("9", "10", "x" * 100)):
-        world.put("raw/orders/a.csv", HEADER + f"{n},{amount},\n")
+        world.put(f"raw/orders/{n}.csv", HEADER + f"{n},{amount},\n")
         world.run()
     assert query(world.lake, "select id from orders where amount < '9'").rows == ((1,),)
     assert query(world.lake, "select count(*) from orders where cast(amount as varchar) > '9' and amount > '9'").rows == ((1,),)

@@ -110,6 +110,7 @@ def test_an_object_that_vanishes_between_the_listing_and_the_fetch_holds_up_nobo
 def test_every_version_that_waits_is_loaded_once(store: World) -> None:
     if not store.uri.startswith("s3://"):
         pytest.skip("a folder keeps no versions")
+    store.declare(ORDERS + "on_change: add\n")
     for n in range(3):
         store.put("raw/orders/a.csv", f"id,amount,placed\n{n},1,\n")
     while store.run():
