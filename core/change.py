@@ -41,7 +41,7 @@ def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
     late = texts(found.late)
     kept, removed = _without_older(connection, snapshot, found.replaced) if found.replaced else ("", ())
     rows = f"{rows} where not list_contains({late}, _source)"
-    added = fragments(connection, f"{rows} union all {kept}" if removed else rows, snapshot)
+    added = fragments(connection, f"{rows} union all by name {kept}" if removed else rows, snapshot)
     fates = _fates(connection, f"select _source, if(list_contains({late}, _source), 'superseded', 'inserted') as fate from accepted")
     return Decision(Change(added, removed, identities=found.identities, exclusive=bool(removed)), fates)
 

@@ -175,3 +175,20 @@ def test_standing_is_decided_object_by_object() -> None:
     assert set(found.late) == {"a@1", "c@1"}
     assert found.replaced == ("b",)
     assert found.identities == {"lakelet/newest/a": 2, "lakelet/newest/b": 5, "lakelet/newest/c": 3}
+
+
+def test_the_rows_that_stay_keep_their_columns_when_the_declaration_orders_them_anew(world: World) -> None:
+    columns = "columns: [{{name: id, type: bigint}}, {{name: {}}}, {{name: {}}}]"
+    declared = "dataset: orders\nsource: {path: raw/orders/, format: csv}\ntarget: {path: processed/orders/}\n"
+    world.declare(declared + columns.format("city", "street"))
+    for n in range(2):
+        put(world, f"raw/orders/{n}.csv", "", 9)
+        (world.home / "lake" / f"raw/orders/{n}.csv").write_text(f"id,city,street\n{n},Rome,Corso\n")
+    world.run()
+    world.declare(declared + columns.format("street", "city"))
+    (world.home / "lake" / "raw/orders/0.csv").write_text("id,street,city\n7,Corso,Rome\n")
+    world.run()
+    assert world.rows("select id, city, street from orders order by id") == [
+        {"id": 1, "city": "Rome", "street": "Corso"},
+        {"id": 7, "city": "Rome", "street": "Corso"},
+    ]
