@@ -7,7 +7,7 @@ LAKE ?= lake
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint dev tools aws bench lock clean
+.PHONY: help demo test check lint dev tools aws faults bench lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ tools: $(TOOLS)/ready ## set up the SAM CLI and checkov, in an environment of th
 
 aws: $(VENV)/dev $(TOOLS)/ready ## prove the image and the stack: template, containers, emulator, state machines
 	$(BIN)/python -m pytest -q tests/aws
+
+faults: $(VENV)/dev ## try everything that could lose or double a row; write docs/reliability.md
+	LAKELET_FAULTS=long $(BIN)/python -m pytest -q tests/faults
 
 bench: $(VENV)/dev ## measure, beside the rivals that are installed
 	$(BIN)/python -m benchmarks
