@@ -83,6 +83,7 @@ def _rejection(dataset: Dataset, ref: ObjectRef, rejection: Rejected) -> ObjectO
         "object": ref.key,
         "version": ref.version,
         "size": ref.size,
+        "modified": ref.modified.isoformat(),
         "dataset": dataset.name,
         "reason": rejection.reason,
         "message": str(rejection),

@@ -12,13 +12,12 @@ from core.contract import Dataset, Declaration, Transform
 from core.errors import Conflict, LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
 from core.export import Exported
-from core.ingest import Ingested, ingest
+from core.ingest import batches, ingest
 from core.lake import Lake
+from core.loading import Ingested
 from core.storage import ObjectRef
 from core.transform import Transformed
 
-BATCH_OBJECTS: Final = 1000
-BATCH_BYTES: Final = 1 << 30
 ANNOUNCED_WITHIN: Final = timedelta(minutes=15)
 """How long an object may lie in raw before it is taken for one that no event will announce."""
 
@@ -241,17 +240,3 @@ def roots(lake: Lake) -> list[str]:
         parent = prefix[: prefix.rstrip("/").rfind("/") + 1]
         prefixes.add(parent if parent and not any(path.startswith(parent) for path in ours) else prefix)
     return sorted(p for p in prefixes if not any(p != other and p.startswith(other) for other in prefixes))
-
-
-def batches(refs: Sequence[ObjectRef]) -> Iterator[list[ObjectRef]]:
-    """Cut work into batches of at most 1,000 objects or 1 GiB; an object that is larger is a batch of its own."""
-    batch: list[ObjectRef] = []
-    size = 0
-    for ref in refs:
-        if batch and (len(batch) >= BATCH_OBJECTS or size + ref.size > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(ref)
-        size += ref.size
-    if batch:
-        yield batch

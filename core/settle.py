@@ -11,10 +11,14 @@ from core.contract import Dataset
 from core.lake import Lake
 from core.storage import ObjectRef
 
-LONGEST_NAME: Final = 255 - len(".report.json")
+REPORT: Final = ".report.json"
+"""The end of the name of the report that lies beside each rejected object."""
+
+LONGEST_NAME: Final = 255 - len(REPORT)
 """Bytes that a file's name may have on every file system, beside its report."""
 
-Fate = Literal["loaded", "already loaded", "rejected", "gone", "refused"]
+Fate = Literal["loaded", "already loaded", "undone", "rejected", "gone", "refused"]
+"""undone: it was loaded, and taken out again on purpose. refused: it may have been loaded, and nobody can tell any more."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,9 @@ def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> N
         ref = outcome.object
         if outcome.fate == "rejected":
             to = f"rejected/{outcome.reason}/{place(dataset, ref)}"
-            lake.raw.put(f"{to}.report.json", outcome.report.encode())
+            lake.raw.put(f"{to}{REPORT}", outcome.report.encode())
             lake.raw.move(ref, to)
-        elif outcome.fate in ("loaded", "already loaded") and dataset.after == "archive":
+        elif outcome.fate in ("loaded", "already loaded", "undone") and dataset.after == "archive":
             lake.raw.move(ref, f"archived/{place(dataset, ref)}")
 
     with ThreadPoolExecutor(lake.raw.lanes) as pool:

@@ -6,8 +6,8 @@ from typing import Any
 
 from core import run
 from core.errors import Transient
-from core.ingest import Ingested
 from core.lake import Lake
+from core.loading import Ingested
 from core.run import Undone, Unknown
 from core.storage import ObjectRef
 from handlers.events import Announced, Message, messages

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
-from core.ingest import Ingested
+from core.loading import Ingested
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
 from handlers.wording import sentence

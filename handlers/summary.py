@@ -8,7 +8,7 @@ from typing import Any
 from core.contract import Dataset
 from core.expect import Violation
 from core.export import Exported
-from core.ingest import Ingested
+from core.loading import Ingested
 from core.project import Project
 from core.run import Published, Step, Undone, Unknown, Violated
 from core.settle import ObjectOutcome, place

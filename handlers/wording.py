@@ -1,6 +1,6 @@
 """What is said of the steps of a run, in words: in a terminal, a log, a message. Pure, and without a terminal's library."""
 
-from core.ingest import Ingested
+from core.loading import Ingested
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
 

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
@@ -16,6 +17,15 @@ from core.storage.objects import ObjectRef, gone
 
 CHUNK: Final = 4 << 20
 GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
+SAID: Final = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
+WAS_VERSION: Final = "lakelet-version"
+WAS_MODIFIED: Final = "lakelet-modified"
+METADATA_BYTES: Final = 1800
+"""Of a producer's own metadata: S3 takes 2 KB in all, and an object that can't be archived for its sake would stay in raw for good."""
+
+COPIED_AT_ONCE: Final = 64 << 20
+"""Bytes that one request copies; what is larger is copied in parts, side by side."""
+
 DENIED: Final = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
 
 
@@ -23,6 +33,7 @@ class Bucket:
     """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
 
     lanes = 16
+    keeps_time = False
 
     def __init__(self, uri: str, options: Mapping[str, str]) -> None:
         self.uri = uri.rstrip("/")
@@ -127,7 +138,7 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def move(self, ref: ObjectRef, to: str) -> None:
+    def move(self, ref: ObjectRef, to: str, *, was: ObjectRef | None = None) -> None:
         if ref.version is None:
             raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
         bare = _is_etag(ref.version)  # a bucket without versions: only what is still the same may go
@@ -136,7 +147,7 @@ class Bucket:
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
             with _translated(f"object {ref.key}"):
-                self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+                self._copy(source, to, {**self._told(source, was or ref), **unchanged}, ref.size)
                 copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
                 if copied["ContentLength"] != ref.size:
                     raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
@@ -144,6 +155,30 @@ class Bucket:
                 self._client.delete_object(Bucket=self.bucket, Key=self._full(ref.key), **which)
         except FileNotFoundError:
             return  # moved by an earlier try, or overwritten since
+
+    def _told(self, source: Mapping[str, str], was: ObjectRef) -> dict[str, Any]:
+        """Return what a copy says of itself: all that its producer said, and which version it was at which time."""
+        head = self._client.head_object(**source)
+        said = {name: head[name] for name in SAID if name in head}
+        ours = {WAS_VERSION: str(was.version), WAS_MODIFIED: was.modified.isoformat()}
+        theirs = head["Metadata"] if sum(map(len, (*head["Metadata"], *head["Metadata"].values()))) < METADATA_BYTES else {}
+        return {**said, "Metadata": {**theirs, **ours}, "MetadataDirective": "REPLACE"}
+
+    def _copy(self, source: Mapping[str, str], to: str, extra: Mapping[str, Any], size: int) -> None:
+        if size <= COPIED_AT_ONCE:
+            self._client.copy_object(CopySource=source, Bucket=self.bucket, Key=self._full(to), **extra)
+        else:
+            self._client.copy(source, self.bucket, self._full(to), ExtraArgs=extra)
+
+    def origin(self, ref: ObjectRef) -> tuple[str, datetime] | None:
+        try:
+            with _translated(f"object {ref.key}"):
+                told = self._client.head_object(Bucket=self.bucket, Key=self._full(ref.key))["Metadata"]
+        except FileNotFoundError:
+            raise gone(ref) from None
+        if WAS_VERSION not in told or WAS_MODIFIED not in told:
+            return None
+        return told[WAS_VERSION], datetime.fromisoformat(told[WAS_MODIFIED])
 
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):

@@ -28,23 +28,32 @@ ORDER = [
     "engine",
     "versions",
     "change",
+    "ledger",
     "lake",
     "expect",
     "export",
     "register",
     "settle",
+    "archive",
     "enforce",
+    "loading",
     "ingest",
+    "restore",
+    "amend",
     "land",
     "transform",
     "maintenance",
     "run",
+    "plans",
     "binding",
     "status",
     "query",
     "sample",
 ]
-DUCKDB = "session engine readers quality versions change lake expect export enforce ingest land transform maintenance binding query sample"
+DUCKDB = (
+    "session engine readers quality versions change lake expect export archive enforce loading restore amend plans land transform "
+    "maintenance binding query sample"
+)
 VENDORS = {
     "deltalake": {"delta"},
     "duckdb": set(DUCKDB.split()),
@@ -77,7 +86,7 @@ def imported(path: Path) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module} if node.module != "core" else {f"core.{alias.name}" for alias in node.names}
-    return found
+    return found - {"core.__version__"}
 
 
 @pytest.mark.parametrize("path", rooms(), ids=lambda path: str(path.relative_to(ROOT)))
