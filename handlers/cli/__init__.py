@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from handlers import operate
-from handlers.options import REFUSED, Asked, JsonOption, LakeOption, ProjectOption, asked
+from handlers.cli import operate
+from handlers.cli.options import REFUSED, Asked, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
     from core.lake import Lake
     from core.run import Step
-    from handlers.summary import Summary
+    from handlers.cli.summary import Summary
 
 app = typer.Typer(
     name="lakelet",
@@ -92,7 +92,7 @@ def ingest(
     """Load some objects now, and nothing else."""
     with asked(ctx, project, lake, as_json) as options:
         from core.run import run_objects
-        from handlers.objects import by_dataset, key_of
+        from handlers.cli.objects import by_dataset, key_of
 
         opened = options.open()
         steps = run_objects(opened, by_dataset(opened, [key_of(opened, name) for name in objects]), behind_window=behind_window)
@@ -101,8 +101,8 @@ def ingest(
 
 def _follow(steps: "Iterable[Step]", lake: "Lake", options: Asked, *, gone_is_undone: bool = False) -> "Summary":
     """Do the steps, showing each as it happens, and say at the end what they came to."""
-    from handlers import render, report
-    from handlers.summary import summarize
+    from handlers.cli import render, report
+    from handlers.cli.summary import summarize
 
     started, done = time.perf_counter(), []
     with render.progress(render.console(stderr=True)) as show:
@@ -130,7 +130,7 @@ def sample(
     """Write sample input for a pipeline into raw: good rows, bad rows, late ones, duplicates and a bad file."""
     with asked(ctx, project, lake, as_json) as options:
         from core.sample import sample
-        from handlers import render, tables
+        from handlers.cli import render, tables
 
         opened = options.open()
         folder = operate.samples_of(opened, pipeline)
@@ -156,7 +156,7 @@ def status(
     """Show how every table stands: version, rows, last commit, what was set aside, what is due."""
     with asked(ctx, project, lake, as_json) as options:
         from core.status import status
-        from handlers import render, tables
+        from handlers.cli import render, tables
 
         opened = options.open()
         found, to = status(opened, [name] if name else ()), render.console()
@@ -185,7 +185,7 @@ def query(
     """
     with asked(ctx, project, lake, as_json) as options:
         from core.query import query
-        from handlers import render, tables
+        from handlers.cli import render, tables
 
         asked_for = (0 if options.as_json else 1000) if limit is None else limit
         answer = query(options.open(), sys.stdin.read() if sql == "-" else sql, limit=asked_for or None)
@@ -206,7 +206,7 @@ def check(ctx: typer.Context, project: ProjectOption = None, lake: LakeOption = 
         from core.binding import problems
         from core.declarations import load
         from core.lake import Settings
-        from handlers import render, tables
+        from handlers.cli import render, tables
 
         folder = Settings.read(options.project, options.lake).project
         with tempfile.TemporaryDirectory(prefix="lakelet-") as work:
@@ -239,7 +239,7 @@ def schema(
     """
     with asked(ctx, project, lake, as_json):
         from core.declarations import json_schema
-        from handlers import render
+        from handlers.cli import render
 
         text = render.as_json(json_schema())
         if output is None:

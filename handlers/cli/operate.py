@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from core.errors import Terminal
-from handlers.options import UNDONE, JsonOption, LakeOption, ProjectOption, asked
+from handlers.cli.options import UNDONE, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
     from core.lake import Lake
-    from handlers.produce import Send
+    from handlers.cli.produce import Send
 
 StackOption = Annotated[str, typer.Option("--stack", metavar="NAME", envvar="LAKELET_STACK", help="The stack's name, as deployed.")]
 
@@ -36,8 +36,8 @@ def doctor(
     Reads only. Takes AWS credentials, region and AWS_ENDPOINT_URL from the environment. Exit code 1 where something needs somebody.
     """
     with asked(ctx, project, lake, as_json) as options:
-        from handlers import render, tables
-        from handlers.doctor import connect, examine
+        from handlers.cli import render, tables
+        from handlers.cli.doctor import connect, examine
 
         found = examine(connect(stack), options.project)
         if options.as_json:
@@ -62,9 +62,9 @@ def produce(
 ) -> None:
     """Send sample records at a rate, to watch a stack at work. Ctrl-C ends it."""
     with asked(ctx, project, lake, as_json) as options:
-        from handlers import render
-        from handlers.produce import pieces
-        from handlers.produce import produce as producing
+        from handlers.cli import render
+        from handlers.cli.produce import pieces
+        from handlers.cli.produce import produce as producing
 
         opened = options.open()
         source = pieces(opened, samples_of(opened, pipeline), to.value)
@@ -76,7 +76,7 @@ def produce(
 
 
 def _destination(to: Destination, lake: "Lake", *, url: str, api_key: str | None, stream: str) -> "Send":
-    from handlers.produce import to_api, to_s3, to_stream
+    from handlers.cli.produce import to_api, to_s3, to_stream
 
     match to:
         case Destination.API:
@@ -113,7 +113,7 @@ def samples_of(lake: "Lake", name: str) -> Path:
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the others."""
-    from handlers.local import local
+    from handlers.cli.local import local
 
     for command in (local, doctor, produce):
         app.command()(command)
