@@ -1,7 +1,6 @@
-"""The commands for a stack in the cloud, or its emulator on a laptop: look after it, feed it, start it."""
+"""The commands for a stack in the cloud, or its emulator on a laptop: `doctor` looks after it, `produce` feeds it."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,6 +62,7 @@ def produce(
     """Send sample records at a rate, to watch a stack at work. Ctrl-C ends it."""
     with asked(ctx, project, lake, as_json) as options:
         from handlers.cli import render
+        from handlers.cli.named import samples_of
         from handlers.cli.produce import pieces
         from handlers.cli.produce import produce as producing
 
@@ -91,29 +91,3 @@ def _given(value: str, option: str, what: str) -> str:
     if not value:
         raise Terminal(f"--to needs {option}", expected=what, remedy="The outputs of `sam list stack-outputs` have it.")
     return value
-
-
-def samples_of(lake: "Lake", name: str) -> Path:
-    """Return a pipeline's folder; Terminal with a suggestion where there is none, or where it has no samples."""
-    from difflib import get_close_matches
-
-    pipelines = sorted({declaration.pipeline for declaration in lake.project.declarations.values()})
-    if name not in pipelines:
-        near = get_close_matches(name, pipelines, 1)
-        raise Terminal(
-            f"{name} is no pipeline of {lake.settings.project}",
-            expected=f"one of {', '.join(pipelines)}",
-            remedy=f"Did you mean {near[0]}?" if near else "",
-        )
-    folder = lake.settings.project / name
-    if not (folder / "samples").is_dir():
-        raise Terminal(f"pipeline {name} has no samples", expected=f"files in {folder / 'samples'}")
-    return folder
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the others."""
-    from handlers.cli.local import local
-
-    for command in (local, doctor, produce):
-        app.command()(command)
