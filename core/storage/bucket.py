@@ -143,11 +143,11 @@ class Bucket:
             raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
         bare = _is_etag(ref.version)  # a bucket without versions: only what is still the same may go
         versioned = {} if bare else {"VersionId": ref.version}
-        unchanged = {"CopySourceIfMatch": ref.version} if bare else {}
+        unchanged, same = ({"CopySourceIfMatch": ref.version}, {"IfMatch": ref.version}) if bare else ({}, {})
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
             with _translated(f"object {ref.key}"):
-                self._copy(source, to, {**self._told(source, was or ref), **unchanged}, ref.size)
+                self._copy(source, to, {**self._told({**source, **same}, was or ref), **unchanged}, ref.size)
                 copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
                 if copied["ContentLength"] != ref.size:
                     raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
@@ -156,9 +156,9 @@ class Bucket:
         except FileNotFoundError:
             return  # moved by an earlier try, or overwritten since
 
-    def _told(self, source: Mapping[str, str], was: ObjectRef) -> dict[str, Any]:
+    def _told(self, which: Mapping[str, str], was: ObjectRef) -> dict[str, Any]:
         """Return what a copy says of itself: all that its producer said, and which version it was at which time."""
-        head = self._client.head_object(**source)
+        head = self._client.head_object(**which)
         said = {name: head[name] for name in SAID if name in head}
         ours = {WAS_VERSION: str(was.version), WAS_MODIFIED: was.modified.isoformat()}
         theirs = head["Metadata"] if sum(map(len, (*head["Metadata"], *head["Metadata"].values()))) < METADATA_BYTES else {}

@@ -15,7 +15,7 @@ from core.settle import ObjectOutcome, place
 from core.transform import Transformed
 
 DONE, UNDONE, STRICT = 0, 1, 3
-"""Exit codes: all is accounted for; something stays undone; --strict, and something was set aside. For the others see handlers.options."""
+"""Exit codes: all is accounted for; something stays undone; --strict, and something was set aside. For the others see options."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from itertools import groupby
 
 from rich.console import Console
 
-from handlers.render import Place, count, heading, plain_table
-from handlers.summary import Load, SetAside, Summary
+from handlers.cli.render import Place, count, heading, plain_table
+from handlers.cli.summary import Load, SetAside, Summary
 from handlers.wording import duration, plural
 
 FEW = 3
