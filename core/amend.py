@@ -6,8 +6,9 @@ older file of an overwritten table), that one comes back, out of the archive.
 """
 
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,28 +23,12 @@ from core.engine import fragments, relation
 from core.errors import Terminal
 from core.ingest import patiently
 from core.lake import Lake
-from core.loading import Entry, Ingested
+from core.loading import Entry, Ingested, Withdrawn
 from core.quoting import texts
 from core.settle import REPORT, ObjectOutcome, place
 from core.versions import Out
 
 Again = Literal["replay", "backfill"]
-
-
-@dataclass(frozen=True)
-class Withdrawn:
-    """What an undo did: the object versions (sources) that were taken out, how many rows of them left the table and the quarantine,
-
-    how many rows came back that they had hidden, and the objects that could not be read for those any more. `version` is the table's.
-    """
-
-    dataset: str
-    objects: tuple[str, ...]
-    rows: int
-    refused: int
-    restored: int
-    unreadable: tuple[str, ...] = ()
-    version: int | None = None
 
 
 # --- out -----------------------------------------------------------------------------------------------------------------------------
@@ -119,9 +104,10 @@ def again(lake: Lake, dataset: Dataset, objects: Sequence[Kept], kind: Again) ->
     Objects that were rejected go to the archive where they are loaded now. Of one that was loaded and whose contract refuses the whole of
     it now, the rows stay as they are, and it is `refused`. Repeatable; raises as `ingest` does.
     """
+    started = time.perf_counter()
     done = patiently()(_again, lake, dataset, objects, kind)
     _settle(lake, dataset, {entry.source: entry for entry in objects}, done.objects)
-    return done
+    return replace(done, seconds=time.perf_counter() - started)
 
 
 def _again(lake: Lake, dataset: Dataset, objects: Sequence[Kept], kind: Again) -> Ingested:

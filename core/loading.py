@@ -43,6 +43,23 @@ class Ingested:
         return sum(outcome.fate == fate for outcome in self.objects)
 
 
+@dataclass(frozen=True)
+class Withdrawn:
+    """What an undo did: the object versions (sources) that were taken out, and what became of their rows.
+
+    `rows` left the table, `refused` ones the quarantine; `restored` rows that they had hidden came back, none out of `unreadable` objects.
+    `version` is the table's afterwards, None where nothing was left to do.
+    """
+
+    dataset: str
+    objects: tuple[str, ...]
+    rows: int
+    refused: int
+    restored: int
+    unreadable: tuple[str, ...] = ()
+    version: int | None = None
+
+
 def ensure_target(lake: Lake, dataset: Dataset, connection: duckdb.DuckDBPyConnection) -> Snapshot:
     """Open a dataset's table; it is created empty where there is none, and follows the declaration."""
     schema = schema_of(connection, quality.empty_rows(dataset))

@@ -2,13 +2,13 @@
 
 import fnmatch
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Final, Literal
 
 from core import amend, archive, ledger, restore
-from core.amend import Withdrawn
 from core.archive import Kept, Strange
 from core.contract import Dataset
 from core.delta import RECORD, Snapshot
@@ -16,9 +16,8 @@ from core.engine import relation
 from core.errors import Terminal
 from core.ingest import batches
 from core.lake import Lake
-from core.loading import Ingested
 from core.quoting import texts
-from core.run import Begun, Published, Violated, judge, publish
+from core.run import Begun, Step, guarded, judge, publish
 from core.versions import Out, candidates, key_of
 
 COMMIT: Final = re.compile(r"([^@/]+)@(\d+)")
@@ -26,7 +25,6 @@ COMMIT: Final = re.compile(r"([^@/]+)@(\d+)")
 
 Kind = Literal["undo", "replay", "backfill"]
 DOING: Final[Mapping[Kind, str]] = {"undo": "taking out", "replay": "running again", "backfill": "running again"}
-Step = Begun | Ingested | Withdrawn | Published | Violated
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,10 @@ class Plan:
 
 def perform(lake: Lake, plan: Plan) -> Iterator[Step]:
     """Do what a plan says, batch by batch, each in one commit, and publish what changed. Stopped, and planned anew, it goes on."""
+    return guarded(lake.project.datasets[plan.dataset], _performed(lake, plan))
+
+
+def _performed(lake: Lake, plan: Plan) -> Iterator[Step]:
     dataset = lake.project.datasets[plan.dataset]
     for some in batches(plan.objects):
         yield Begun(plan.dataset, f"{DOING[plan.kind]} {len(some)} object{'s'[: len(some) != 1]}")
@@ -112,33 +114,34 @@ def _of_commit(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]] | None:
         told = f"one that loaded objects into {found[1]}" if dataset else "one of a dataset: a transform's table follows its inputs"
         what = record.get("kind", "no such commit")
         raise Terminal(f"commit {name}", expected=told, found=what, remedy=f"`lakelet status {found[1]}` shows the last ones.")
-    times = _loaded(lake, dataset, table)
+    times = {**{entry.source: entry.time for entry in archive.loaded(lake, dataset, table)[0]}, **ledger.loaded(dataset, table)}
     return dataset, {entry["source"]: times[entry["source"]] for entry in record["objects"] if entry["source"] in times}
 
 
 def _of_object(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]]:
     """Return the versions of the objects that a name means, as far as they were loaded."""
+    known: set[str] = set()
     for dataset in lake.project.datasets.values():
-        table = lake.table(dataset) if _may_mean(dataset, name) else None
-        if table is not None and (out := {source: time for source, time in _loaded(lake, dataset, table).items() if _means(name)(source)}):
+        if (table := lake.table(dataset)) is None:
+            continue
+        kept, _ = archive.loaded(lake, dataset, table)
+        times = {**{entry.source: entry.time for entry in kept}, **ledger.loaded(dataset, table)}
+        lying = {entry.source for entry in kept if entry.now.key == name}
+        if out := {source: time for source, time in times.items() if source in lying or _means(name, source)}:
             return dataset, out
-    remedy = "`lakelet query 'select distinct _source from DATASET'` shows the objects of a table."
-    raise Terminal(f"object {name}", expected="one that was loaded", found="none of this name", remedy=remedy)
+        known |= {key_of(source) for source in times}
+    raise Terminal(f"object {name}", expected="one that was loaded", found="none of this name", remedy=_suggestion(name, known))
 
 
-def _loaded(lake: Lake, dataset: Dataset, table: Snapshot) -> dict[str, int]:
-    """Return all object versions (and their times, ms) that the table remembers or the archive keeps."""
-    kept, _ = archive.loaded(lake, dataset, table)
-    return {**{entry.source: entry.time for entry in kept}, **ledger.loaded(dataset, table)}
+def _means(name: str, source: str) -> bool:
+    """Whether a name means an object version: by its key, its key and version, or a pattern of its key."""
+    key = key_of(source)
+    return name in (source, key) or fnmatch.fnmatchcase(key, name)
 
 
-def _may_mean(dataset: Dataset, name: str) -> bool:
-    return name.startswith(dataset.source.prefix) or dataset.source.prefix.startswith(re.split(r"[*?\[]", name)[0])
-
-
-def _means(name: str) -> Callable[[str], bool]:
-    """Return whether a source is what a name means: its key, its key and version, or a pattern of its key."""
-    return lambda source: name in (source, key_of(source)) or fnmatch.fnmatchcase(key_of(source), name)
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    alike = sorted(key for key in known if key.endswith(f"/{name}")) or get_close_matches(name, known, 1)
+    return f"Did you mean {alike[0]}?" if alike else "`lakelet query 'select distinct _source from DATASET'` shows the objects of a table."
 
 
 def _rows(lake: Lake, table: Snapshot | None, sources: tuple[str, ...] | None = None) -> dict[str, int]:
@@ -188,11 +191,13 @@ def _named(lake: Lake, names: Iterable[str]) -> Iterator[Plan]:
 
 
 def _kept_as(lake: Lake, name: str) -> tuple[Dataset, list[Kept]]:
+    known: set[str] = set()
     for dataset in lake.project.datasets.values():
         kept = [*archive.loaded(lake, dataset, lake.table(dataset))[0], *archive.rejected(lake, dataset)[0]]
-        if found := [entry for entry in kept if _means(name)(entry.source) or entry.now.key == name]:
+        if found := [entry for entry in kept if _means(name, entry.source) or entry.now.key == name]:
             return dataset, found
-    remedy = "An object that still waits in raw is loaded by `lakelet run`."
+        known |= {entry.was.key for entry in kept}
+    remedy = f"{_suggestion(name, known)} An object that still waits in raw is loaded by `lakelet run`."
     raise Terminal(f"{name}", expected="a dataset, or an object that was loaded or rejected", found="neither", remedy=remedy)
 
 

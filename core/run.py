@@ -14,7 +14,7 @@ from core.expect import Violation
 from core.export import Exported
 from core.ingest import batches, ingest
 from core.lake import Lake
-from core.loading import Ingested
+from core.loading import Ingested, Withdrawn
 from core.storage import ObjectRef
 from core.transform import Transformed
 
@@ -68,7 +68,7 @@ class Undone:
     """Whether nothing is wrong but the time: it was left for another run."""
 
 
-Step = Begun | Ingested | Transformed | Published | Violated | Unknown | Undone
+Step = Begun | Ingested | Withdrawn | Transformed | Published | Violated | Unknown | Undone
 
 
 def whatever_waits(_: Dataset, __: ObjectRef, ___: datetime) -> bool:
@@ -96,16 +96,16 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
             continue
         if isinstance(declaration, Dataset):
             refs = [ref for ref in found.get(declaration.name, []) if ready(declaration, ref, lake.now())]
-            yield from _guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
+            yield from guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
         else:
-            yield from _guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
+            yield from guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
 
 
 def run_objects(lake: Lake, refs: Mapping[str, Sequence[ObjectRef]], *, behind_window: bool = False) -> Iterator[Step]:
     """Load these objects and no others, by dataset, what is read by others first, and publish what changed."""
     for declaration in lake.project.order:
         if isinstance(declaration, Dataset) and declaration.name in refs:
-            yield from _guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
+            yield from guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
 
 
 def follow(lake: Lake, loaded: Iterable[str]) -> Iterator[Step]:
@@ -119,7 +119,7 @@ def follow(lake: Lake, loaded: Iterable[str]) -> Iterator[Step]:
             continue
         if changed.isdisjoint(name.removeprefix("quarantine.") for name in declaration.inputs):
             continue
-        for step in _guarded(declaration, _transform(lake, declaration, ignore_schedules=False)):
+        for step in guarded(declaration, _transform(lake, declaration, ignore_schedules=False)):
             if isinstance(step, Transformed):
                 changed.add(step.transform)
             yield step
@@ -130,7 +130,7 @@ def transform_if_due(lake: Lake, declaration: Transform) -> Iterator[Step]:
     return _transform(lake, declaration, ignore_schedules=False)
 
 
-def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
+def guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
     """One declaration's failure leaves the others alone."""
     try:
         yield from steps
@@ -161,6 +161,11 @@ def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) ->
     yield from publish(lake, declaration)
     if done:
         yield from judge(lake, declaration)
+
+
+def due(lake: Lake) -> tuple[str, ...]:
+    """Return the transforms that are due now."""
+    return tuple(name for name, declaration in lake.project.transforms.items() if _is_due(lake, declaration, declaration.when))
 
 
 def _is_due(lake: Lake, declaration: Transform, when: str) -> bool:

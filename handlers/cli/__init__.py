@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from handlers.cli import doing, local, looking, operating
+from handlers.cli import doing, local, looking, mending, operating
 from handlers.cli.options import Asked, JsonOption, LakeOption, ProjectOption
 
 app = typer.Typer(
@@ -42,6 +42,7 @@ def lakelet(
 
 for command in (
     *(doing.run, doing.ingest, doing.sample),
+    *(mending.undo, mending.replay, mending.backfill),
     *(looking.status, looking.query, looking.check, looking.schema),
     *(local.local, operating.doctor, operating.produce),
 ):

@@ -1,17 +1,10 @@
 """The commands that load and compute: `run`, `ingest`, and `sample`, which makes something to load."""
 
-import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from handlers.cli.options import Asked, JsonOption, LakeOption, ProjectOption, asked
-
-if TYPE_CHECKING:
-    from core.lake import Lake
-    from core.run import Step
-    from handlers.cli.summary import Summary
+from handlers.cli.options import JsonOption, LakeOption, ProjectOption, asked
 
 
 def run(
@@ -30,10 +23,11 @@ def run(
     """
     with asked(ctx, project, lake, as_json) as options:
         from core.run import run
+        from handlers.cli.follow import follow
 
         opened = options.open()
         wanted = [opened.project.named(name).name for name in names or ()]
-        summary = _follow(run(opened, names=wanted, ignore_schedules=now), opened, options)
+        summary = follow(run(opened, names=wanted, ignore_schedules=now), opened, options)
         raise typer.Exit(summary.exit_code(strict=strict))
 
 
@@ -52,11 +46,12 @@ def ingest(
     """Load some objects now, and nothing else."""
     with asked(ctx, project, lake, as_json) as options:
         from core.run import run_objects
+        from handlers.cli.follow import follow
         from handlers.cli.named import by_dataset, key_of
 
         opened = options.open()
         steps = run_objects(opened, by_dataset(opened, [key_of(opened, name) for name in objects]), behind_window=behind_window)
-        raise typer.Exit(_follow(steps, opened, options, gone_is_undone=True).exit_code())
+        raise typer.Exit(follow(steps, opened, options, gone_is_undone=True).exit_code())
 
 
 def sample(
@@ -82,21 +77,3 @@ def sample(
             typer.echo(render.as_json(made))
         else:
             tables.show_samples(render.console(), made, options.place(opened))
-
-
-def _follow(steps: "Iterable[Step]", lake: "Lake", options: Asked, *, gone_is_undone: bool = False) -> "Summary":
-    """Do the steps, showing each as it happens, and say at the end what they came to."""
-    from handlers.cli import render, report
-    from handlers.cli.summary import summarize
-
-    started, done = time.perf_counter(), []
-    with render.progress(render.console(stderr=True)) as show:
-        for step in steps:
-            show(step)
-            done.append(step)
-    summary = summarize(done, lake.project, seconds=time.perf_counter() - started, gone_is_undone=gone_is_undone)
-    if options.as_json:
-        typer.echo(render.as_json(summary))
-    else:
-        report.show_summary(render.console(), summary, options.place(lake))
-    return summary

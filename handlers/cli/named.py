@@ -15,7 +15,7 @@ def key_of(lake: Lake, name: str) -> str:
     if name.startswith("s3://"):
         return name.removeprefix(f"{root}/")
     path = Path(name).absolute()
-    return path.relative_to(root).as_posix() if path.is_file() and path.is_relative_to(root) else name
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
 
 
 def by_dataset(lake: Lake, keys: Sequence[str]) -> dict[str, list[ObjectRef]]:

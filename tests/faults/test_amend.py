@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from core import plans
-from core.amend import Withdrawn
-from core.loading import Ingested
+from core.loading import Ingested, Withdrawn
 from core.plans import Plan
 from tests.faults.oracle import assert_sound
 from tests.world import ORDERS, World
