@@ -203,17 +203,14 @@ def _commit_refused(
     And in place of what was set aside of the older versions of the objects that are `replaced`.
     """
     dataset = batch.dataset
-    quarantine = lake.quarantine(dataset)
-    again = tuple(ref.source for ref in batch.objects.values() if quarantine and quarantine.identity(ref.source) is not None)
     refused = {ref.source: int(ref.modified.timestamp() * 1000) for n, ref in batch.objects.items() if tallies[n].quarantined}
-    older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))
+    quarantine = lake.quarantine(dataset) or (_new_quarantine(lake, dataset) if refused else None)
+    if quarantine is None:
+        return
+    again = tuple(ref.source for ref in batch.objects.values() if quarantine.identity(ref.source) is not None)
+    older = bool(replaced and versions.candidates(connection, quarantine, replaced))
     if not refused and not again and not older:
         return
-    if quarantine is None:
-        uri = lake.quarantine_uri(dataset)
-        quarantine = delta.ensure(
-            uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside."
-        )
     rows = quality.refused_rows(connection, batch, now=lake.now())
     kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
     if not refused and not removed:
@@ -221,6 +218,12 @@ def _commit_refused(
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
     delta.commit(quarantine, Change(added, removed, refused, record=record), now=lake.now())
+
+
+def _new_quarantine(lake: Lake, dataset: Dataset) -> Snapshot:
+    """Make the quarantine, or open it where a rival was faster: by now it may hold rows of the same objects."""
+    uri = lake.quarantine_uri(dataset)
+    return delta.ensure(uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside.")
 
 
 def _rows(tally: Tally, fates: dict[str, int] | Any) -> dict[str, int]:

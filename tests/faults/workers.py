@@ -1,0 +1,180 @@
+"""Work that is done in processes of their own, as functions do it: each opens the lake by itself and knows nothing of the others."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+from core import run
+from core.engine import fragments, relation
+from core.ingest import ingest
+from core.maintenance import Maintained, maintain
+from core.run import Undone
+from core.storage import ObjectRef
+from tests.world import World
+
+PATIENCE: Final = 600
+"""Seconds after which work that does not end is given up: no measure of anything."""
+
+MOST_TRIES: Final = 5
+"""Deliveries before a queue gives a message to its dead letters (sam-template.yaml)."""
+
+meeting: Any = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One delivery of an event; `tries` counts how often the queue has delivered it."""
+
+    id: int
+    dataset: str
+    ref: ObjectRef
+    tries: int = 1
+
+
+Work = Callable[[Path, str, Sequence[Message]], list[int]]
+
+
+class Processes:
+    """A number of processes that take work as it comes."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    def do(self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Do every task and return what each gave; raises what one raised."""
+        found: list[Any] = self._pool.starmap_async(work, tasks, chunksize=1).get(PATIENCE)
+        return found
+
+    def begin(self, work: Callable[..., Any], task: tuple[Any, ...]) -> Callable[[], Any]:
+        """Begin one task and return what waits for it."""
+        begun = self._pool.apply_async(work, task)
+        return lambda: begun.get(PATIENCE)
+
+
+@contextmanager
+def processes(number: int) -> Iterator[Processes]:
+    """Start processes; what is still at work at the end is killed. They spawn: delta-rs panics after a fork."""
+    context = get_context("spawn")
+    with context.Pool(number, initializer=_start, initargs=(context.Barrier(number),)) as pool:
+        yield Processes(pool)
+
+
+def _start(barrier: Any) -> None:
+    global meeting
+    meeting = barrier
+
+
+def meet() -> None:
+    """Wait for all the other processes, so that what follows happens at once."""
+    meeting.wait(PATIENCE)
+
+
+@cache
+def opened(home: Path, uri: str) -> World:
+    """Open a lake once a process, as a function's container does."""
+    return World(home, uri)
+
+
+# --- a queue -------------------------------------------------------------------------------------------------------------------------
+
+
+def drain(workers: Processes, work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> int:
+    """Have batches of messages worked off; what goes back is delivered again, alone. Return how many times that happened."""
+    messages = {message.id: message for batch in batches for message in batch}
+    back = sum(workers.do(work, [(home, uri, batch) for batch in batches]), [])
+    returned = len(back)
+    for tries in range(2, MOST_TRIES + 1):
+        again = [Message(name, messages[name].dataset, messages[name].ref, tries) for name in back]
+        back = sum(workers.do(work, [(home, uri, [message]) for message in again]), [])
+        returned += len(back)
+    assert back == [], f"{len(back)} messages would be dead letters"
+    return returned
+
+
+def by_core(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
+    """Settle a batch as the ingest function does, but for the envelopes, which only buckets have. Return the messages that go back."""
+    refs: dict[str, list[ObjectRef]] = {}
+    for message in batch:
+        refs.setdefault(message.dataset, []).append(message.ref)
+    undone = {step.name for step in run.run_objects(opened(home, uri).lake, refs) if isinstance(step, Undone)}
+    return [message.id for message in batch if message.dataset in undone]
+
+
+def by_function(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
+    """Invoke the ingest function itself with an event of its queue. Return the messages that go back."""
+    from handlers import ingest as function
+    from tests.functions import Context
+
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    records = [
+        {
+            "messageId": str(message.id),
+            "eventSource": "aws:sqs",
+            "attributes": {"ApproximateReceiveCount": str(message.tries)},
+            "body": json.dumps(_announced(bucket, f"{prefix}/{message.ref.key}", message.ref)),
+        }
+        for message in batch
+    ]
+    return [int(failed["itemIdentifier"]) for failed in function.handler({"Records": records}, Context())["batchItemFailures"]]
+
+
+def _announced(bucket: str, key: str, ref: ObjectRef) -> dict[str, Any]:
+    found = {"key": key, "size": ref.size} | ({"version-id": ref.version} if ref.version else {})
+    return {"source": "aws.s3", "detail-type": "Object Created", "detail": {"bucket": {"name": bucket}, "object": found}}
+
+
+# --- writers -------------------------------------------------------------------------------------------------------------------------
+
+
+def write_first(home: Path, lakes: Sequence[str], name: str, keys: Sequence[str]) -> list[dict[str, str]]:
+    """Make the first write to one table after another, each at the same time as all the others; return the objects' fates by lake."""
+    fates = []
+    for uri in lakes:
+        world = World(home, uri)
+        dataset = world.lake.project.datasets[name]
+        meet()
+        fates.append({one.object.key: one.fate for one in ingest(world.lake, dataset, [ObjectRef(key) for key in keys]).objects})
+    return fates
+
+
+def write(home: Path, uri: str, name: str, keys: Sequence[str]) -> list[str]:
+    """Load objects, each by a commit of its own, beside all the others; return their fates."""
+    world = opened(home, uri)
+    dataset = world.lake.project.datasets[name]
+    meet()
+    return [one.fate for key in keys for one in ingest(world.lake, dataset, [ObjectRef(key)]).objects]
+
+
+# --- upkeep --------------------------------------------------------------------------------------------------------------------------
+
+
+def look_after(home: Path, uri: str, name: str, over: str) -> Maintained:
+    """Maintain a table again and again until the object `over` is there, and once more; each time an old orphan waits for vacuum."""
+    world = opened(home, uri)
+    declaration, done = world.lake.project.datasets[name], Maintained(name)
+    meet()
+    last = False
+    while not last:
+        last = Path(uri, over).exists()
+        leave_orphan(world, name, age=timedelta(days=2))
+        done += maintain(world.lake, declaration)
+        time.sleep(0.1)
+    return done
+
+
+def leave_orphan(world: World, name: str, age: timedelta) -> None:
+    """Write a file into a table that no commit names, as a writer did that was killed so long ago."""
+    snapshot = world.lake.named_table(name)
+    assert snapshot is not None
+    with world.lake.workplace() as work, world.lake.session(work) as connection:
+        (orphan,) = fragments(connection, f"{relation(snapshot)} limit 1", snapshot)
+    then = (world.lake.now() - age).timestamp()
+    os.utime(Path(snapshot.uri, orphan.path), (then, then))
