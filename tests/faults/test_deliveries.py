@@ -14,10 +14,10 @@ from tests.conftest import bucket
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.model import EVENTS, HEADER, STATES, Given, assert_model, chance, line, put
 from tests.faults.oracle import assert_places
-from tests.faults.workers import Message, Work, by_core, by_function, drain, processes
+from tests.faults.workers import Message, Processes, Work, by_core, by_function, drain
 from tests.world import World
 
-FOLDER_FILES, BUCKET_FILES = (1000, 60) if LONG else (100, 20)
+FOLDER_FILES, BUCKET_FILES = (1000, 60) if LONG else (60, 10)
 
 
 def body(rng: random.Random, number: int) -> str:
@@ -57,14 +57,13 @@ def deliveries(rng: random.Random, objects: dict[str, list[Given]]) -> list[list
     return batches
 
 
-def deliver_everything(world: World, work: Work, number: int) -> None:
+def deliver_everything(workers: Processes, world: World, work: Work, number: int) -> None:
     """Deliver it all; then the tables, the quarantine and the objects' places are the model's."""
     rng = chance()
     world.declare(EVENTS).declare(STATES)
     objects = {name: corpus(world, rng, name, number) for name in ("events", "states")}
     batches = deliveries(rng, objects)
-    with processes(4) as workers:
-        returned = drain(workers, work, world.home, world.uri, batches)
+    returned = drain(workers, work, world.home, world.uri, batches)
     print(f"{sum(map(len, batches))} deliveries of {2 * number} objects in {len(batches)} batches, {returned} went back")
     for name, given in objects.items():
         assert_model(world, name, given)
@@ -79,18 +78,18 @@ def count(number: int, place: str) -> None:
         FIGURES.count("deliveries", f"files by {mode} in {place}", number)
 
 
-def test_what_is_delivered_again_and_out_of_order_is_loaded_once(world: World) -> None:
-    deliver_everything(world, by_core, FOLDER_FILES)
+def test_what_is_delivered_again_and_out_of_order_is_loaded_once(workers: Processes, world: World) -> None:
+    deliver_everything(workers, world, by_core, FOLDER_FILES)
     count(FOLDER_FILES, "a folder")
 
 
 def test_the_ingest_function_loads_once_what_its_queue_delivers_again(
-    tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+    workers: Processes, tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, bucket(s3_endpoint, monkeypatch))
     for name, value in {"PROJECT": str(tmp_path / "project"), "LAKE": world.uri, "RAW": world.uri}.items():
         monkeypatch.setenv(f"LAKELET_{name}", value)
     monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "lakelet-test")
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Lakelet")
-    deliver_everything(world, by_function, BUCKET_FILES)
+    deliver_everything(workers, world, by_function, BUCKET_FILES)
     count(BUCKET_FILES, "a bucket")

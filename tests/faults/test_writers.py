@@ -15,11 +15,11 @@ from tests.conftest import bucket
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.model import EVENTS, HEADER, STATES, Given, assert_model, line, put
 from tests.faults.oracle import assert_places
-from tests.faults.workers import look_after, processes, write, write_first
+from tests.faults.workers import Processes, look_after, write, write_first
 from tests.s3 import one_at_a_time
 from tests.world import World
 
-TABLES = {"folder": 50, "s3": 10} if LONG else {"folder": 12, "s3": 2}
+TABLES = {"folder": 50, "s3": 10} if LONG else {"folder": 5, "s3": 1}
 RULES = {"events": EVENTS, "states": STATES}
 POLICY = "maintenance: {vacuum_after: 1 days}\n"
 MODES = pytest.mark.parametrize("name", ["events", "states"], ids=["append", "merge"])
@@ -63,16 +63,14 @@ def first_objects(world: World, name: str) -> dict[str, Given]:
 @MODES
 @pytest.mark.parametrize("place", ["folder", "s3"])
 def test_the_first_write_to_a_new_table_by_four_processes_is_made_once(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
+    request: pytest.FixtureRequest, workers: Processes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, name: str
 ) -> None:
     endpoint = request.getfixturevalue("s3_endpoint") if place == "s3" else ""
     worlds = lakes(place, tmp_path, lambda: bucket(endpoint, monkeypatch))
     worlds[0].declare(RULES[name])
     given = [first_objects(world, name) for world in worlds]
     shared, uris = f"raw/{name}/a.csv", [world.uri for world in worlds]
-    with processes(4) as workers:
-        tasks = [(tmp_path, uris, name, [shared, f"raw/{name}/{who}.csv"]) for who in "0123"]
-        fates = workers.do(write_first, tasks)
+    fates = workers.together(*[(write_first, tmp_path, uris, name, [shared, f"raw/{name}/{who}.csv"]) for who in "0123"])
 
     for number, (world, objects) in enumerate(zip(worlds, given, strict=True)):
         found = [one[number] for one in fates]
@@ -129,11 +127,10 @@ def loads(world: World, name: str) -> int:
     return sum(commit["lakelet"].get("kind") == "ingest" for commit in snapshot.history())
 
 
-@pytest.mark.parametrize(("name", "writers", "each"), [("events", 8, 10), ("states", 4, 5)], ids=["append", "counting-merge"])
-def test_every_commit_of_writers_side_by_side_lands(world: World, name: str, writers: int, each: int) -> None:
+@pytest.mark.parametrize(("name", "writers", "each"), [("events", 8 if LONG else 4, 10), ("states", 4, 5)], ids=["append", "counting-merge"])
+def test_every_commit_of_writers_side_by_side_lands(workers: Processes, world: World, name: str, writers: int, each: int) -> None:
     given = rounds(world.declare(RULES[name]), name, writers, each)
-    with processes(writers) as workers:
-        fates = workers.do(write, [(world.home, world.uri, name, keys(some)) for some in given])
+    fates = workers.together(*[(write, world.home, world.uri, name, keys(some)) for some in given])
 
     assert fates == [["loaded"] * each] * writers
     assert loads(world, name) == writers * each
@@ -152,19 +149,16 @@ def grow_old(world: World, name: str) -> None:
 
 
 @MODES
-def test_every_commit_lands_beside_compaction_and_vacuum(world: World, name: str) -> None:
-    writers, each = 3, 20 if LONG else 6
+def test_every_commit_lands_beside_compaction_and_vacuum(workers: Processes, world: World, name: str) -> None:
+    writers, each = 3, 20 if LONG else 4
     world.declare(RULES[name] + POLICY)
     before = [put(world, f"raw/{name}/before-{n}.csv", HEADER + line(2_000_000 + n, n, n)) for n in range(6)]
     for one in before:
         world.run(ready=lambda _, ref, __, only=one: ref.key == only.ref.key)
     grow_old(world, name)
     given = rounds(world, name, writers, each)
-    with processes(writers + 1) as workers:
-        tidying = workers.begin(look_after, (world.home, world.uri, name, "over"))
-        fates = workers.do(write, [(world.home, world.uri, name, keys(some)) for some in given])
-        world.put("over", b"")
-        upkeep = tidying()
+    tasks = [(write, world.home, world.uri, name, keys(some)) for some in given]
+    *fates, upkeep = workers.together(*tasks, (look_after, world.home, world.uri, name))
 
     print(upkeep)
     assert fates == [["loaded"] * each] * writers

@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +26,7 @@ PATIENCE: Final = 600
 MOST_TRIES: Final = 5
 """Deliveries before a queue gives a message to its dead letters (sam-template.yaml)."""
 
+meetings: Final[dict[int, Any]] = {}
 meeting: Any = None
 
 
@@ -43,37 +44,59 @@ Work = Callable[[Path, str, Sequence[Message]], list[int]]
 
 
 class Processes:
-    """A number of processes that take work as it comes."""
+    """A number of processes that take work as it comes, in the environment of whoever asks."""
 
-    def __init__(self, pool: Any) -> None:
-        self._pool = pool
+    def __init__(self, pool: Any, meetings: Mapping[int, Any]) -> None:
+        self._pool, self._meetings = pool, meetings
 
-    def do(self, work: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> list[Any]:
-        """Do every task and return what each gave; raises what one raised."""
-        found: list[Any] = self._pool.starmap_async(work, tasks, chunksize=1).get(PATIENCE)
-        return found
+    def share(self, work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Do every task, in whichever process is free; return what each gave, raise what one raised."""
+        return self._done([(1, work, task) for task in tasks])
 
-    def begin(self, work: Callable[..., Any], task: tuple[Any, ...]) -> Callable[[], Any]:
-        """Begin one task and return what waits for it."""
-        begun = self._pool.apply_async(work, task)
-        return lambda: begun.get(PATIENCE)
+    def together(self, *tasks: tuple[Any, ...]) -> list[Any]:
+        """Do every task (a function and its arguments) in a process of its own, all at the same time: they `meet`."""
+        if len(tasks) in self._meetings:
+            self._meetings[len(tasks)].reset()
+        return self._done([(len(tasks), task[0], task[1:]) for task in tasks])
+
+    def _done(self, tasks: Sequence[tuple[int, Callable[..., Any], tuple[Any, ...]]]) -> list[Any]:
+        begun = [self._pool.apply_async(_do, (_environment(), *task)) for task in tasks]
+        return [one.get(PATIENCE) for one in begun]
 
 
 @contextmanager
 def processes(number: int) -> Iterator[Processes]:
     """Start processes; what is still at work at the end is killed. They spawn: delta-rs panics after a fork."""
     context = get_context("spawn")
-    with context.Pool(number, initializer=_start, initargs=(context.Barrier(number),)) as pool:
-        yield Processes(pool)
+    barriers = {parties: context.Barrier(parties) for parties in range(2, number + 1)}
+    with context.Pool(number, initializer=_start, initargs=(barriers,)) as pool:
+        yield Processes(pool, barriers)
 
 
-def _start(barrier: Any) -> None:
+def _start(barriers: Mapping[int, Any]) -> None:
+    meetings.update(barriers)
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "LAKELET_", "POWERTOOLS_"))}
+
+
+def _do(environment: dict[str, str], parties: int, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
     global meeting
-    meeting = barrier
+    for name in _environment():
+        del os.environ[name]
+    os.environ.update(environment)
+    meeting = meetings.get(parties)
+    try:
+        return work(*task)
+    except BaseException:
+        if meeting:
+            meeting.abort()  # nobody waits for one who will not come
+        raise
 
 
 def meet() -> None:
-    """Wait for all the other processes, so that what follows happens at once."""
+    """Wait for all the others who work together, so that what follows happens at once."""
     meeting.wait(PATIENCE)
 
 
@@ -89,11 +112,11 @@ def opened(home: Path, uri: str) -> World:
 def drain(workers: Processes, work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> int:
     """Have batches of messages worked off; what goes back is delivered again, alone. Return how many times that happened."""
     messages = {message.id: message for batch in batches for message in batch}
-    back = sum(workers.do(work, [(home, uri, batch) for batch in batches]), [])
+    back = sum(workers.share(work, [(home, uri, batch) for batch in batches]), [])
     returned = len(back)
     for tries in range(2, MOST_TRIES + 1):
         again = [Message(name, messages[name].dataset, messages[name].ref, tries) for name in back]
-        back = sum(workers.do(work, [(home, uri, [message]) for message in again]), [])
+        back = sum(workers.share(work, [(home, uri, [message]) for message in again]), [])
         returned += len(back)
     assert back == [], f"{len(back)} messages would be dead letters"
     return returned
@@ -111,8 +134,11 @@ def by_core(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
 def by_function(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
     """Invoke the ingest function itself with an event of its queue. Return the messages that go back."""
     from handlers import ingest as function
+    from handlers import work
     from tests.functions import Context
 
+    if work.opened().settings.lake != uri:
+        work.opened.cache_clear()
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
     records = [
         {
@@ -156,14 +182,14 @@ def write(home: Path, uri: str, name: str, keys: Sequence[str]) -> list[str]:
 # --- upkeep --------------------------------------------------------------------------------------------------------------------------
 
 
-def look_after(home: Path, uri: str, name: str, over: str) -> Maintained:
-    """Maintain a table again and again until the object `over` is there, and once more; each time an old orphan waits for vacuum."""
+def look_after(home: Path, uri: str, name: str) -> Maintained:
+    """Maintain a table again and again until all of raw is loaded, and once more; each time an old orphan waits for vacuum."""
     world = opened(home, uri)
-    declaration, done = world.lake.project.datasets[name], Maintained(name)
+    declaration, done, end = world.lake.project.datasets[name], Maintained(name), time.monotonic() + PATIENCE / 2
     meet()
-    last = False
-    while not last:
-        last = Path(uri, over).exists()
+    at_work = True
+    while at_work:
+        at_work = bool(world.keys("raw/")) and time.monotonic() < end
         leave_orphan(world, name, age=timedelta(days=2))
         done += maintain(world.lake, declaration)
         time.sleep(0.1)
