@@ -153,16 +153,15 @@ def _set_aside(
 
     And in place of what was set aside of the older versions of the objects that are `replaced`.
     """
-    dataset, quarantine = batch.dataset, lake.quarantine(batch.dataset)
-    sources = [ref.source for ref in batch.objects.values()]
-    again = tuple(s for s in sources if quarantine and (s in entry.out or quarantine.identity(s) is not None))
+    dataset, sources = batch.dataset, [ref.source for ref in batch.objects.values()]
     refused = _identities(ref for number, ref in batch.objects.items() if tallies[number].quarantined)
-    older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))
+    quarantine = lake.quarantine(dataset) or (_new_quarantine(lake, dataset) if refused else None)
+    if quarantine is None:
+        return
+    again = tuple(source for source in sources if source in entry.out or quarantine.identity(source) is not None)
+    older = bool(replaced and versions.candidates(connection, quarantine, replaced))
     if not refused and not again and not older:
         return
-    if quarantine is None:
-        uri, told = lake.quarantine_uri(dataset), f"Rows of {dataset.name} set aside."
-        quarantine = delta.ensure(uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=told)
     rows = quality.refused_rows(connection, batch, now=lake.now())
     kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
     if not refused and not removed:
@@ -171,6 +170,12 @@ def _set_aside(
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
     marks = ledger.amended(quarantine) if entry.out else {}
     delta.commit(quarantine, Change(added, removed, {**refused, **entry.identities}, marks, record), now=lake.now())
+
+
+def _new_quarantine(lake: Lake, dataset: Dataset) -> Snapshot:
+    """Make the quarantine, or open it where a rival was faster: by now it may hold rows of the same objects."""
+    uri = lake.quarantine_uri(dataset)
+    return delta.ensure(uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside.")
 
 
 def take_back(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, sources: tuple[str, ...]) -> int:
