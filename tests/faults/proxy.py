@@ -20,23 +20,32 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 MUTATING: Final = "^(PUT|POST|DELETE)"
+READING: Final = "^(GET|HEAD)"
 CREATING: Final = " create$"
 """A PUT that asks for there to be nothing yet."""
 
 KILLS: Final = ("kill before", "kill after")
 LIES: Final = ("drop", "500 after", "503 after", "503 before", "409 before", "silence")
-ANSWERS: Final = {"409": ("Conflict", "ConditionalRequestConflict"), "500": ("Internal Server Error", "InternalError"), "503": ("Slow Down", "SlowDown")}
+ANSWERS: Final = {
+    "409": ("Conflict", "ConditionalRequestConflict"),
+    "500": ("Internal Server Error", "InternalError"),
+    "503": ("Slow Down", "SlowDown"),
+}
 CONTROL: Final = "/_fault/"
 LONGEST_SILENCE: Final = 90.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What happens to the client `pid` at the request number `nth` (from 1) of those that `match`; nothing by default."""
+    """What happens to the client `pid` at the request number `nth` (from 1) of those that `match`, and at those behind it, `times` in all.
+
+    Nothing by default.
+    """
 
     fault: str = ""
     nth: int = 0
     match: str = ""
+    times: int = 1
     pid: int = 0
 
 
@@ -164,10 +173,12 @@ class Server:
     def due(self, request: Request) -> str:
         """Count a request; return the fault where it is its turn."""
         self.requests.append(request.name)
-        self.matched += bool(self.plan.fault and re.search(self.plan.match, request.name))
-        if self.hit is not None or self.matched < self.plan.nth or not self.plan.fault:
+        if not self.plan.fault or not re.search(self.plan.match, request.name):
             return ""
-        self.hit = request.name
+        self.matched += 1
+        if not 0 <= self.matched - self.plan.nth < self.plan.times:
+            return ""
+        self.hit = self.hit or request.name
         return self.plan.fault
 
     def instead(self, fault: str, plan: Plan) -> bytes | None:

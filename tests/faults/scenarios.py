@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from core import delta, ingest, land, maintenance, run
+from core import delta, land, maintenance, run
 from core.errors import Conflict
 from core.ingest import Ingested
 from core.lake import Lake
@@ -30,7 +30,13 @@ EXPORTED: Final = ORDERS.replace(
     "target: {path: processed/orders/, partition_by: [day]}\n"
     "exports: [{path: exports/days/, format: csv, partition_by: [day]}, {path: exports/all/, format: parquet}]",
 )
-TOTALS: Final = "transform: totals\nsql: totals.sql\nwhen: any_input\ntarget: {path: gold/totals/}\nexports: [{path: exports/totals/, format: csv}]\n"
+TOTALS: Final = """
+transform: totals
+sql: totals.sql
+when: any_input
+target: {path: gold/totals/}
+exports: [{path: exports/totals/, format: csv}]
+"""
 POSTED: Final = ORDERS.replace("format: csv", "format: jsonl")
 
 ROWS: Final = "select id, amount from orders order by id"
@@ -73,7 +79,8 @@ def act_on_upkeep(world: World) -> list[dict[str, Any]]:
     changed = wanted if not wanted.items() <= found.properties.items() else None
     due = replace(due, properties=changed, checkpoint=True, clear_log=True, vacuum=True)
     try:
-        return [{"step": "Maintained", **vars(done)} for done in maintenance._perform(world.lake, "processed/orders", found, due, timedelta(0))]
+        done = list(maintenance._perform(world.lake, "processed/orders", found, due, timedelta(0)))
+        return [{"step": "Maintained", **vars(part)} for part in done]
     except Conflict as error:
         return [{"step": "Left", "error": str(error)}]
 
@@ -139,11 +146,12 @@ class Scenario:
     exports: frozenset[str] = frozenset()
     places: tuple[int, int, int] | None = None
     """How many objects lie in raw, archived and rejected afterwards; by default all are archived."""
+    fate: str = "loaded"
 
     @property
-    def commit_request(self) -> str:
-        """A pattern for the one request that decides: the PUT of the commit, not of the table's creation where that comes before."""
-        return rf"^PUT [^ ]*/{self.commit}/_delta_log/\d{{20}}\.json"
+    def decisive(self) -> str:
+        """A pattern for the one request that decides: the PUT of the commit (a table's creation is none), else of the copy or the claim."""
+        return self.commit if self.commit.startswith("^") else rf"^PUT \S*/{self.commit}/_delta_log/0{{19}}[^0]\.json"
 
 
 def perform(name: str, home: Path, uri: str) -> list[dict[str, Any]]:
@@ -171,7 +179,15 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         {ROWS: held((*OLD, *NEW)), REFUSED: [{"raw": "x,7,2025-01-01"}]},
         past=[csv(OLD)],
     ),
-    "reject": Scenario(ORDERS, {"b": b"id,amonut\n1,2\n"}, {ROWS: held(OLD)}, past=[csv(OLD)], commit="rejected", places=(0, 1, 1)),
+    "reject": Scenario(
+        ORDERS,
+        {"b": b"id,amonut\n1,2\n"},
+        {ROWS: held(OLD)},
+        past=[csv(OLD)],
+        commit=r"^PUT \S*/rejected/\S* copy",
+        places=(0, 1, 1),
+        fate="rejected",
+    ),
     "export": Scenario(
         EXPORTED,
         {"b": csv(NEW)},
@@ -179,7 +195,15 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         past=[csv(OLD)],
         exports=frozenset(f"days/day=2025-01-0{n}/orders.csv" for n in (1, 2, 3)) | {"all/orders.parquet"},
     ),
-    "archive": Scenario(ORDERS, {"b": csv(NEW), "c": csv(())}, {ROWS: held((*OLD, *NEW))}, past=[csv(OLD)], loaded=True),
+    "archive": Scenario(
+        ORDERS,
+        {"b": csv(NEW), "c": csv(())},
+        {ROWS: held((*OLD, *NEW))},
+        past=[csv(OLD)],
+        loaded=True,
+        commit=r"^PUT \S*/archived/\S* copy",
+        fate="already loaded",
+    ),
     "first transform": Scenario(
         ORDERS, {"a": csv(OLD)}, {TOTAL: [{"orders": 3, "amount": 60}]}, act=act_as_the_function, commit="gold/totals", queries=SUM,
         exports=frozenset({"totals/totals.csv"}),
@@ -197,5 +221,5 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         {ROWS: held((*NEW, (9, 9, ""))), REFUSED: [{"raw": "z,8,2025-01-01"}]},
         past=[csv(OLD, "x,7,2025-01-01"), csv([(9, 9, "2025-01-01")])],
     ),
-    "landing": Scenario(POSTED, {}, {}, act=act_on_posted, commit="landing", places=(1, 0, 0)),
+    "landing": Scenario(POSTED, {}, {}, act=act_on_posted, commit=r"^PUT \S*/landing/\S* create", places=(1, 0, 0)),
 }  # fmt: skip
