@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from core import expect, export, register, transform
 from core.contract import Dataset, Declaration, Transform
-from core.errors import Conflict, LakeError, OutOfTime, Terminal, Transient
+from core.errors import LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
 from core.export import Exported
 from core.ingest import batches, ingest
@@ -154,7 +154,9 @@ def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) ->
         yield Begun(declaration.name, "transforming")
         try:
             done = transform.run(lake, declaration)
-        except Conflict:
+        except OutOfTime:
+            raise
+        except Transient:
             done = _run_again(lake, declaration, when)
     if done:
         yield done
@@ -172,9 +174,12 @@ def _is_due(lake: Lake, declaration: Transform, when: str) -> bool:
     return transform.is_due(when, transform.readiness(lake, declaration), lake.now())
 
 
-@retry(retry=retry_if_exception_type(Conflict), stop=stop_after_attempt(5), wait=wait_random_exponential(0.1, 2), reraise=True)
+PASSING: Final = retry_if_exception_type(Transient) & retry_if_not_exception_type(OutOfTime)
+
+
+@retry(retry=PASSING, stop=stop_after_attempt(5), wait=wait_random_exponential(0.1, 2), reraise=True)
 def _run_again(lake: Lake, declaration: Transform, when: str) -> Transformed | None:
-    """Run it where the run that won left it due; None where that one did all there was."""
+    """Run it where it still is due; None where the run that won, or our own whose answer was lost, did all there was."""
     return transform.run(lake, declaration) if _is_due(lake, declaration, when) else None
 
 

@@ -18,6 +18,7 @@ from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
 from core.ledger import AMENDED, amended
 from core.pruning import Condition, conditions
+from core.session import UNBLAMED
 from core.source import CRON
 
 RAN: Final = "lakelet/ran"
@@ -154,7 +155,7 @@ def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Trans
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:
     try:
         schema = schema_of(connection, storable(connection, transform.query))
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error
@@ -170,7 +171,7 @@ def _ensure(lake: Lake, transform: Transform, planned: Planned) -> Snapshot:
 def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, table: Layout) -> tuple[delta.DataFile, ...]:
     try:
         return fragments(connection, storable(connection, transform.query), table)
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error

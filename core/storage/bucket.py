@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 import obstore
 from obstore.store import S3Store
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.errors import LakeError, Terminal, Transient
 from core.storage.objects import ObjectRef, gone
@@ -47,9 +48,12 @@ class Bucket:
     @cached_property
     def _client(self) -> Any:
         import boto3
+        from botocore.config import Config
 
+        limits = {name: int(self._options[name].removesuffix("s")) for name in ("connect_timeout", "read_timeout") if name in self._options}
         return boto3.client(
             "s3",
+            config=Config(**limits),
             endpoint_url=self._options.get("aws_endpoint_url"),
             region_name=self._options.get("aws_region"),
             aws_access_key_id=self._options.get("aws_access_key_id"),
@@ -118,6 +122,7 @@ class Bucket:
                     Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
                 )
 
+    @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True)
     def claim(self, key: str, body: bytes) -> bool:
         try:
             with _translated(f"object {key}"):
