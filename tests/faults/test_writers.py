@@ -78,7 +78,9 @@ def test_the_first_write_to_a_new_table_by_four_processes_is_made_once(
         assert [list(fate.values()) for fate in found] == [["loaded"]] * 4
         assert_model(world, name, list(objects.values()))
         assert_places(world, [one.body.encode() for one in objects.values()])
-    FIGURES.count("first writes", f"{'append' if name == 'events' else 'merge'} in {'a folder' if place == 'folder' else 'a bucket'}", len(worlds))
+    FIGURES.count(
+        "first writes", f"{'append' if name == 'events' else 'merge'} in {'a folder' if place == 'folder' else 'a bucket'}", len(worlds)
+    )
 
 
 def test_rows_that_a_rival_refuses_into_a_quarantine_that_is_new_to_both_are_there_once(
@@ -111,9 +113,7 @@ def counting(writer: int, round_: int, writers: int) -> str:
 
 
 def rounds(world: World, name: str, writers: int, each: int) -> list[list[Given]]:
-    return [
-        [put(world, f"raw/{name}/{writer}-{n}.csv", counting(writer, n, writers)) for n in range(each)] for writer in range(writers)
-    ]
+    return [[put(world, f"raw/{name}/{writer}-{n}.csv", counting(writer, n, writers)) for n in range(each)] for writer in range(writers)]
 
 
 def keys(given: list[Given]) -> list[str]:
@@ -127,7 +127,9 @@ def loads(world: World, name: str) -> int:
     return sum(commit["lakelet"].get("kind") == "ingest" for commit in snapshot.history())
 
 
-@pytest.mark.parametrize(("name", "writers", "each"), [("events", 8 if LONG else 4, 10), ("states", 4, 5)], ids=["append", "counting-merge"])
+@pytest.mark.parametrize(
+    ("name", "writers", "each"), [("events", 8 if LONG else 4, 10), ("states", 4, 5)], ids=["append", "counting-merge"]
+)
 def test_every_commit_of_writers_side_by_side_lands(workers: Processes, world: World, name: str, writers: int, each: int) -> None:
     given = rounds(world.declare(RULES[name]), name, writers, each)
     fates = workers.together(*[(write, world.home, world.uri, name, keys(some)) for some in given])
