@@ -1,4 +1,4 @@
-"""What becomes of objects, in plain Python: an append dataset and a merge dataset of the same columns, and the tables that they have to give."""
+"""What becomes of objects, in plain Python: an append and a merge dataset of the same columns, and the tables that they have to give."""
 
 import os
 import random
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from core.storage import ObjectRef
+from tests.faults import sail
 from tests.faults.figures import LONG
 from tests.faults.oracle import assert_sound
 from tests.world import World
@@ -86,7 +87,7 @@ def appended(objects: Iterable[Given]) -> list[Row]:
 
 
 def merged(objects: Iterable[Given]) -> list[Row]:
-    """Return the table of a merge dataset: of each key the greatest `seen` (none is least), then the newest object, its name, its later row."""
+    """Return a merge dataset's table: of each key the greatest `seen` (none is least), then the newest object, its name, the later row."""
     held: dict[int, tuple[tuple[object, ...], Row]] = {}
     for given in objects:
         for row in given.accepted:
@@ -113,6 +114,7 @@ def assert_model(world: World, name: str, objects: Sequence[Given]) -> None:
     found = world.rows(f"select _source, _row from quarantine.{name}") if held else []
     assert Counter((row["_source"], row["_row"]) for row in found) == refused
     assert_sound(world, name)
+    sail.assert_agrees(world, name)
 
 
 def chance() -> random.Random:

@@ -57,10 +57,10 @@ def deliveries(rng: random.Random, objects: dict[str, list[Given]]) -> list[list
     return batches
 
 
-def deliver_everything(workers: Processes, world: World, work: Work, number: int) -> None:
+def deliver_everything(workers: Processes, world: World, work: Work, number: int, *, after: str) -> None:
     """Deliver it all; then the tables, the quarantine and the objects' places are the model's."""
     rng = chance()
-    world.declare(EVENTS).declare(STATES)
+    world.declare(f"{EVENTS}after: {after}\n").declare(STATES)
     objects = {name: corpus(world, rng, name, number) for name in ("events", "states")}
     batches = deliveries(rng, objects)
     returned = drain(workers, work, world.home, world.uri, batches)
@@ -70,7 +70,7 @@ def deliver_everything(workers: Processes, world: World, work: Work, number: int
     assert_places(world, [one.body.encode() for given in objects.values() for one in given])
     rejected = {one.ref.key for given in objects.values() for one in given if one.is_rejected}
     assert len([key for key in world.keys("rejected/") if key.endswith(".report.json")]) == len(rejected)
-    assert world.run() == []
+    assert set(world.fates().values()) <= {"already loaded"}
 
 
 def count(number: int, place: str) -> None:
@@ -79,7 +79,7 @@ def count(number: int, place: str) -> None:
 
 
 def test_what_is_delivered_again_and_out_of_order_is_loaded_once(workers: Processes, world: World) -> None:
-    deliver_everything(workers, world, by_core, FOLDER_FILES)
+    deliver_everything(workers, world, by_core, FOLDER_FILES, after="keep")  # what comes again is there to be read again
     count(FOLDER_FILES, "a folder")
 
 
@@ -87,9 +87,5 @@ def test_the_ingest_function_loads_once_what_its_queue_delivers_again(
     workers: Processes, tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path, bucket(s3_endpoint, monkeypatch))
-    for name, value in {"PROJECT": str(tmp_path / "project"), "LAKE": world.uri, "RAW": world.uri}.items():
-        monkeypatch.setenv(f"LAKELET_{name}", value)
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "lakelet-test")
-    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Lakelet")
-    deliver_everything(workers, world, by_function, BUCKET_FILES)
+    deliver_everything(workers, world, by_function, BUCKET_FILES, after="archive")
     count(BUCKET_FILES, "a bucket")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -49,9 +50,9 @@ class Processes:
     def __init__(self, pool: Any, meetings: Mapping[int, Any]) -> None:
         self._pool, self._meetings = pool, meetings
 
-    def share(self, work: Callable[..., Any], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Do every task, in whichever process is free; return what each gave, raise what one raised."""
-        return self._done([(1, work, task) for task in tasks])
+    def share(self, work: Callable[..., list[Any]], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Do every task, in whichever process is free; return what all gave together, raise what one raised."""
+        return list(chain.from_iterable(self._done([(1, work, task) for task in tasks])))
 
     def together(self, *tasks: tuple[Any, ...]) -> list[Any]:
         """Do every task (a function and its arguments) in a process of its own, all at the same time: they `meet`."""
@@ -112,11 +113,11 @@ def opened(home: Path, uri: str) -> World:
 def drain(workers: Processes, work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> int:
     """Have batches of messages worked off; what goes back is delivered again, alone. Return how many times that happened."""
     messages = {message.id: message for batch in batches for message in batch}
-    back = sum(workers.share(work, [(home, uri, batch) for batch in batches]), [])
+    back = workers.share(work, [(home, uri, batch) for batch in batches])
     returned = len(back)
     for tries in range(2, MOST_TRIES + 1):
         again = [Message(name, messages[name].dataset, messages[name].ref, tries) for name in back]
-        back = sum(workers.share(work, [(home, uri, [message]) for message in again]), [])
+        back = workers.share(work, [(home, uri, [message]) for message in again])
         returned += len(back)
     assert back == [], f"{len(back)} messages would be dead letters"
     return returned
@@ -137,6 +138,8 @@ def by_function(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
     from handlers import work
     from tests.functions import Context
 
+    given = {"LAKELET_PROJECT": f"{home}/project", "LAKELET_LAKE": uri, "LAKELET_RAW": uri}
+    os.environ.update(given, POWERTOOLS_SERVICE_NAME="lakelet-test", POWERTOOLS_METRICS_NAMESPACE="Lakelet")
     if work.opened().settings.lake != uri:
         work.opened.cache_clear()
     bucket, _, prefix = uri.removeprefix("s3://").partition("/")
