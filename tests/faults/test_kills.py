@@ -12,22 +12,16 @@ import pytest
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.proxy import KILLS, MUTATING, READING, Plan
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import Case, Stage
 
 ROUNDS = 2 if LONG else 1
 READS = 4
 """One in so many reads is killed before, in each round others."""
 
 
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[dict[str, Stage]]:
-    with staged(tmp_path_factory.mktemp("kills"), s3_endpoint) as found:
-        yield found
-
-
 def boundaries(stage: Stage) -> Iterator[Plan]:
     """Yield a plan for each boundary of an undisturbed run; in the short run for the request that decides, and one more of each kind."""
-    seen = stage.play(stage.case()).seen
+    seen = stage.undisturbed()
     writes, reads = len(seen.matching(MUTATING)), len(seen.matching(READING))
     assert seen.matching(stage.scenario.decisive), seen.requests
     if not LONG:
@@ -39,37 +33,25 @@ def boundaries(stage: Stage) -> Iterator[Plan]:
         yield from (Plan(KILLS[0], nth, READING) for nth in range(1 + turn * READS // ROUNDS, reads + 1, READS))
 
 
-def killed(stage: Stage, plan: Plan) -> bool:
-    """Kill a worker and let another one do the same again; whether the plan's request came at all."""
-    world = stage.case()
-    ended = stage.play(world, plan)
-    if ended.seen.hit is None:
-        stage.assert_done(world)
-        return False
-    assert ended.status == -SIGKILL
-    (stage.home / "later").touch()
-    stage.assert_no_failure(stage.play(world).said)
-    stage.assert_done(world)
-    return True
+def killed(case: Case, plan: Plan) -> None:
+    """Kill a worker, and let another one do the same again."""
+    ended = case.play(plan)
+    if ended.seen.hit:
+        assert ended.status == -SIGKILL
+        (case.world.home / "later").touch()
+        case.assert_no_failure(case.play().said)
+    case.assert_done()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_is_killed_at_any_request_is_finished_by_the_next_delivery(stages: dict[str, Stage], name: str) -> None:
-    wrong, cases = {}, 0
-    for plan in boundaries(stages[name]):
-        try:
-            cases += killed(stages[name], plan)
-        except AssertionError as error:
-            wrong[f"{plan.fault} {plan.nth} of {plan.match}: {stages[name].workers.proxy.seen().hit}"] = str(error)[:2000]
-    assert not wrong, "\n".join(f"{case}\n{error}" for case, error in wrong.items())
-    FIGURES.count("kills", name, cases)
+    FIGURES.count("kills", name, stages[name].assert_each(boundaries(stages[name]), killed))
 
 
 def test_the_work_of_a_worker_is_killed_where_it_was_planned(stages: dict[str, Stage]) -> None:
-    stage = stages["append"]
-    world = stage.case()
-    ended = stage.play(world, Plan("kill before", 1, stage.scenario.decisive))
-    assert ended.said is None
-    assert len(world.keys("raw/")) == 1
-    with pytest.raises(AssertionError):
-        stage.assert_done(world)
+    with stages["append"].case() as case:
+        ended = case.play(Plan("kill before", 1, case.scenario.decisive))
+        assert ended.said is None
+        assert len(case.world.keys("raw/")) == 1
+        with pytest.raises(AssertionError):
+            case.assert_done()

@@ -10,21 +10,15 @@ import pytest
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.proxy import CREATING, LIES, MUTATING, Plan
 from tests.faults.scenarios import SCENARIOS
-from tests.faults.stage import Stage, staged
+from tests.faults.stage import Case, Stage
 
 SOON_GIVEN_UP = r"^PUT \S*/part-\S*\.parquet$|^PUT .* copy$|^DELETE"
 """What is asked for 4 times (by httpfs) or 5 times (by boto3) and then given up; delta-rs and obstore ask 11 times."""
 
 
-@pytest.fixture(scope="module")
-def stages(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[dict[str, Stage]]:
-    with staged(tmp_path_factory.mktemp("lies"), s3_endpoint) as found:
-        yield found
-
-
 def lies(stage: Stage) -> Iterator[Plan]:
     """Yield each lie at each request that it can be told at; in the short run at the one that decides."""
-    seen = stage.play(stage.case()).seen
+    seen = stage.undisturbed()
     for lie in LIES:
         asked = CREATING if lie == "409 before" else MUTATING
         if LONG:
@@ -35,22 +29,12 @@ def lies(stage: Stage) -> Iterator[Plan]:
     yield from (Plan("503 before", nth, SOON_GIVEN_UP, times=6) for nth in range(1, outages + 1))
 
 
-def lied_to(stage: Stage, plan: Plan) -> bool:
-    """Have a worker lied to once; whether the plan's request came at all."""
-    world = stage.case()
-    ended = stage.play(world, plan)
-    stage.assert_true(ended.said)
-    stage.assert_done(world)
-    return ended.seen.hit is not None
+def lied_to(case: Case, plan: Plan) -> None:
+    """Have a worker lied to."""
+    case.assert_true(case.play(plan).said)
+    case.assert_done()
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_lie_at_any_request_loses_nothing_doubles_nothing_and_is_no_failure(stages: dict[str, Stage], name: str) -> None:
-    wrong, cases = {}, 0
-    for plan in lies(stages[name]):
-        try:
-            cases += lied_to(stages[name], plan)
-        except AssertionError as error:
-            wrong[f"{plan.fault} {plan.nth} of {plan.match}: {stages[name].workers.proxy.seen().hit}"] = str(error)[:2000]
-    assert not wrong, "\n".join(f"{case}\n{error}" for case, error in wrong.items())
-    FIGURES.count("lies", name, cases)
+    FIGURES.count("lies", name, stages[name].assert_each(lies(stages[name]), lied_to))
