@@ -1,0 +1,208 @@
+"""Places: an object is fetched as exactly one version, moved as exactly that version, and is always somewhere."""
+
+from typing import Final
+
+from tests.guards.guard import Guard
+
+BAD_INPUT: Final = "conformance/test_bad_input.py::"
+CHANGED: Final = "faults/test_changed_objects.py::"
+EXPORTS: Final = "unit/test_exports.py::"
+MINE: Final = "faults/test_guards.py::"
+STORAGE: Final = "unit/test_storage.py::"
+BARE: Final = STORAGE + "test_a_bucket_without_versions_loses_nothing_that_changed_meanwhile"
+
+GUARDS: Final = (
+    Guard(
+        "keys-stay-inside-the-lake",
+        "A key with `..` or a leading slash reaches no file outside the lake.",
+        "core/storage/folder.py",
+        'if key.startswith("/") or ".." in PurePosixPath(key).parts:',
+        "if False:",
+        (STORAGE + "test_a_key_that_leads_out_of_the_lake_is_refused_by_every_verb",),
+    ),
+    Guard(
+        "fetch-names-the-version",
+        "An object is fetched as the version that was announced, not as the newest one of its name.",
+        "core/storage/bucket.py",
+        'wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}',
+        "wanted: Any = {}",
+        (STORAGE + "test_a_fetch_of_a_version_gets_that_version_or_nothing[s3]",),
+    ),
+    Guard(
+        "fetch-of-a-changed-object-is-refused",
+        "Where a bucket keeps no versions, what was fetched has to be what was announced.",
+        "core/storage/bucket.py",
+        "            raise gone(ref) from None\n        if ref.version not in (None, found.version):\n            raise gone(ref)\n",
+        "            raise gone(ref) from None\n",
+        (STORAGE + "test_in_a_bucket_without_versions_a_changed_object_is_gone",),
+    ),
+    Guard(
+        "fetch-of-a-changed-file-is-refused",
+        "In a folder, too: a file of other content is another version.",
+        "core/storage/folder.py",
+        "        if ref.version not in (None, found.version):\n            raise gone(ref)\n        return found\n\n    def head",
+        "        return found\n\n    def head",
+        (STORAGE + "test_a_fetch_of_a_version_gets_that_version_or_nothing[folder]",),
+    ),
+    Guard(
+        "torn-copy-is-refused",
+        "A file that changes while it is copied is copied again.",
+        "core/storage/folder.py",
+        "if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):",
+        "if False:",
+        (STORAGE + "test_a_file_that_changes_while_it_is_copied_is_not_taken",),
+    ),
+    Guard(
+        "newest-version-of-each-object",
+        "A listing names the newest version of an object; older ones were announced and loaded before.",
+        "core/storage/bucket.py",
+        'if found["IsLatest"]:',
+        "if True:",
+        (STORAGE + "test_what_was_put_is_listed_got_and_fetched[s3]",),
+    ),
+    Guard(
+        "gone-objects-hold-up-nobody",
+        "An object that vanished before it was fetched is told, and the others of its batch are loaded.",
+        "core/ingest.py",
+        "        except ObjectGone as gone:",
+        "        except ZeroDivisionError as gone:",
+        (STORAGE + "test_an_object_that_vanishes_between_the_listing_and_the_fetch_holds_up_nobody[folder]",),
+    ),
+    Guard(
+        "odd-keys-are-taken-as-they-are",
+        "A key such as `a//b` or `../a` goes past obstore, which would make another one of it.",
+        "core/storage/bucket.py",
+        'return key.isprintable() and all(part not in ("", ".", "..") for part in key.split("/"))',
+        "return True",
+        (STORAGE + "test_a_key_that_obstore_would_bend_is_claimed_as_it_is",),
+    ),
+    Guard(
+        "move-deletes-one-version",
+        "Archiving deletes the version that was loaded; by its name alone it would hide one that came since.",
+        "core/storage/bucket.py",
+        'which = {"IfMatch": ref.version} if bare else versioned',
+        'which = {"IfMatch": ref.version} if bare else {}',
+        (STORAGE + "test_a_move_leaves_a_newer_version_where_it_is[s3]",),
+    ),
+    Guard(
+        "move-copies-one-version",
+        "Archiving copies the version that was loaded, not the newest one of its name.",
+        "core/storage/bucket.py",
+        '"Key": self._full(ref.key), **versioned}',
+        '"Key": self._full(ref.key)}',
+        (STORAGE + "test_what_is_archived_is_the_version_that_was_loaded",),
+    ),
+    Guard(
+        "move-of-a-changed-object-copies-nothing",
+        "Where a bucket keeps no versions, only what is still the same is archived.",
+        "core/storage/bucket.py",
+        'unchanged = {"CopySourceIfMatch": ref.version} if bare else {}',
+        "unchanged: dict[str, str] = {}",
+        (BARE,),
+    ),
+    Guard(
+        "copy-is-verified-before-the-delete",
+        "An object is deleted from raw once its copy is there with all its bytes.",
+        "core/storage/bucket.py",
+        'if copied["ContentLength"] != ref.size:',
+        "if False:",
+        (STORAGE + "test_an_object_whose_copy_is_short_stays_in_raw",),
+    ),
+    Guard(
+        "moved-file-is-still-that-version",
+        "In a folder, too, what was written since is left where it is.",
+        "core/storage/folder.py",
+        "if not source.is_file() or not _is_still(source, ref):",
+        "if not source.is_file():",
+        (STORAGE + "test_a_move_leaves_a_newer_version_where_it_is[folder]",),
+    ),
+    Guard(
+        "put-is-atomic",
+        "A file appears whole or not at all: whoever reads it meanwhile, or after a crash, sees no half of it.",
+        "core/storage/folder.py",
+        'waiting = target.with_name(f".{hashlib.sha256(key.encode()).hexdigest()[:16]}.{os.getpid()}.part")',
+        "waiting = target",
+        (STORAGE + "test_a_put_that_is_killed_leaves_the_file_as_it_was",),
+    ),
+    Guard(
+        "versions-are-archived-apart",
+        "Two versions of one object lie beside each other in the archive.",
+        "core/settle.py",
+        'return f"{folder}{slash}{name}.{tag}{suffixes[-60:]}"',
+        'return f"{folder}{slash}{name}{suffixes[-60:]}"',
+        (CHANGED + "test_a_changed_object_replaces_its_rows_and_no_others[folder]",),
+    ),
+    Guard(
+        "long-names-find-a-place",
+        "A name as long as a file system allows still has room for its tag and its report.",
+        "core/settle.py",
+        "room = LONGEST_NAME - len",
+        "room = 1000 - len",
+        (BAD_INPUT + "test_a_name_as_long_as_a_file_system_allows_finds_its_place",),
+    ),
+    Guard(
+        "report-before-the-move",
+        "A rejected object's report is written before it leaves raw; after a crash in between nobody would write it.",
+        "core/settle.py",
+        '            lake.raw.put(f"{to}.report.json", outcome.report.encode())\n            lake.raw.move(ref, to)\n',
+        '            lake.raw.move(ref, to)\n            lake.raw.put(f"{to}.report.json", outcome.report.encode())\n',
+        (MINE + "test_a_crash_while_an_object_is_set_aside_is_mended_by_the_next_run",),
+    ),
+    Guard(
+        "export-state-is-written-last",
+        "An export's version is noted after its files; before them, a crash would leave them old for good.",
+        "core/export.py",
+        "        old = snapshot.at(last) if last is not None else None\n",
+        "        old = snapshot.at(last) if last is not None else None\n"
+        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n',
+        (EXPORTS + "test_an_export_that_was_killed_is_completed_by_the_next_run",),
+    ),
+    Guard(
+        "export-looks-again",
+        "Whoever exports an older version last notices that there is a newer one.",
+        "core/export.py",
+        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n',
+        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n        break\n',
+        (MINE + "test_an_export_that_was_overtaken_is_brought_up_to_the_newest_version",),
+    ),
+    Guard(
+        "emptied-partition-loses-its-export",
+        "A partition that has no rows any more loses its file; it would be read for ever.",
+        "core/export.py",
+        "                lake.store.delete(key)\n                continue\n",
+        "                continue\n",
+        (EXPORTS + "test_a_partition_that_an_update_emptied_loses_its_file[folder]",),
+    ),
+    Guard(
+        "export-forgets-unknown-files",
+        "Where it is not known what was exported last, files of partitions that are no more are deleted.",
+        "core/export.py",
+        "            _forget(lake, declaration, export, snapshot)\n",
+        "            pass\n",
+        (EXPORTS + "test_a_file_of_a_killed_first_export_does_not_outlive_its_partition",),
+    ),
+    Guard(
+        "each-export-has-its-own-state",
+        "Two formats in one folder each know how far they have come.",
+        "core/export.py",
+        'state = f"{export.path}_{declaration.name}.{export.format}.json"',
+        'state = f"{export.path}_{declaration.name}.json"',
+        (EXPORTS + "test_two_formats_may_share_a_folder",),
+    ),
+    Guard(
+        "glue-tables-of-others-are-left-alone",
+        "A Glue table of that name which somebody else made is not taken over.",
+        "core/catalog.py",
+        "    if held != ours and not moved:\n",
+        "    if False:\n",
+        ("unit/test_catalog.py::test_a_table_of_somebody_else_is_left_alone",),
+    ),
+    Guard(
+        "glue-parameters-of-others-stay",
+        "What others noted on a Glue table stays when its columns change.",
+        "core/catalog.py",
+        'parameters = {**found.get("Parameters", {}), **table["Parameters"]}',
+        'parameters = {**table["Parameters"]}',
+        ("unit/test_catalog.py::test_parameters_that_others_added_stay",),
+    ),
+)
