@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from core import change, export, ingest, run, transform
+from core import change, delta, export, ingest, run, transform
 from core.delta import Snapshot, tables
 from core.project import Project
 from core.run import Undone
 from core.storage import ObjectRef
 from core.transform import Transformed
 from tests.faults.oracle import assert_sound
-from tests.faults.test_protocol import HEADER, Killed, failing_once
-from tests.faults.test_traps import ingest_one
+from tests.faults.test_protocol import HEADER, MERGED, Killed, failing_once
+from tests.faults.test_traps import OVERWRITTEN, ingest_one
 from tests.world import ORDERS, World
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)
@@ -64,6 +64,24 @@ def test_an_object_that_a_rival_loads_in_between_is_not_loaded_again(world: Worl
     assert ingest_one(world, "raw/orders/a.csv") == "already loaded"
     assert world.values("select id from orders") == [1]
     assert_sound(world, "orders")
+
+
+def test_an_overwrite_and_a_merge_of_one_table_do_not_mix(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a declaration changes its mode, functions of both are at work."""
+    world.declare(OVERWRITTEN)
+    merging = World(world.home / "before", world.uri).declare(MERGED)
+    for n, name in enumerate("ab"):
+        world.put(f"raw/orders/{name}.csv", HEADER + f"{n},1,\n")
+    real, rivals = delta.commit, [merging]
+
+    def commit(*given: Any, **more: Any) -> int:
+        if rivals:
+            ingest_one(rivals.pop(), "raw/orders/b.csv")
+        return real(*given, **more)
+
+    monkeypatch.setattr(delta, "commit", commit)
+    assert ingest_one(world, "raw/orders/a.csv") == "loaded"
+    assert world.values("select id from orders") == [0]
 
 
 def test_an_object_from_behind_the_replay_window_is_refused_unless_it_is_asked_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,8 +138,10 @@ def test_without_time_nothing_is_begun_and_the_messages_come_back(aws: Functions
 
 
 @pytest.mark.parametrize(("left", "kept"), [(10, 3), (100, 10), (900, 30)])
-def test_time_is_kept_to_settle_what_was_committed(aws: Functions, left: float, kept: float) -> None:
-    del aws
+def test_time_is_kept_to_settle_what_was_committed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], left: float, kept: float
+) -> None:
+    functions(world.declare(ORDERS), monkeypatch, capsys)
     seconds = work.lake_for(Context(left)).seconds_left
     assert seconds is not None
     assert left - kept - 2 < seconds <= left - kept

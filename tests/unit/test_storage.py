@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import Terminal, Transient
+from core.ingest import ingest, load
 from core.storage import ObjectGone, ObjectRef
 from tests.conftest import bucket
 from tests.world import ORDERS, World
@@ -113,11 +114,19 @@ def test_a_fetch_of_a_version_gets_that_version_or_nothing(store: World, tmp_pat
 
 
 def test_an_object_that_vanishes_between_the_listing_and_the_fetch_holds_up_nobody(store: World) -> None:
-    from core.ingest import ingest
-
     store.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
     done = ingest(store.lake, store.lake.project.datasets["orders"], [ObjectRef("raw/orders/gone.csv"), *store.lake.raw.list("raw/")])
     assert {outcome.object.key: outcome.fate for outcome in done.objects} == {"raw/orders/gone.csv": "gone", "raw/orders/a.csv": "loaded"}
+
+
+def test_a_known_version_whose_size_nobody_told_is_archived_all_the_same(store: World, tmp_path: Path) -> None:
+    """An event may name a version and no size, by which the copy in the archive is verified."""
+    store.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
+    ref = ref_of(store, "raw/orders/a.csv", tmp_path)
+    dataset = store.lake.project.datasets["orders"]
+    load(store.lake, dataset, [ref])
+    assert [outcome.fate for outcome in ingest(store.lake, dataset, [ObjectRef(ref.key, ref.version)]).objects] == ["already loaded"]
+    assert store.keys("raw/") == set()
 
 
 def test_every_version_that_waits_is_loaded_once(store: World) -> None:

@@ -109,6 +109,14 @@ GUARDS: Final = (
         (STORAGE + "test_an_object_whose_copy_is_short_stays_in_raw",),
     ),
     Guard(
+        "a-known-version-has-its-size",
+        "An object of which nobody told the size is fetched before it is archived: by its size the copy is verified.",
+        "core/ingest.py",
+        "return bool(ref.version and ref.size) and",
+        "return bool(ref.version) and",
+        (STORAGE + "test_a_known_version_whose_size_nobody_told_is_archived_all_the_same[s3]",),
+    ),
+    Guard(
         "moved-file-is-still-that-version",
         "In a folder, too, what was written since is left where it is.",
         "core/storage/folder.py",

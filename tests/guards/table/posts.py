@@ -68,6 +68,14 @@ GUARDS: Final = (
         (LAND + "test_a_request_that_died_before_it_said_so_is_known_by_its_object[folder-archived]",),
     ),
     Guard(
+        "object-before-the-note",
+        "That an object has landed is noted after it has: a crash in between is mended, and not answered as if it had.",
+        "core/land/landing.py",
+        "    lake.raw.claim(claim.key, _object(dataset, records, claim))\n    claims.done(lake, folder, claim)\n",
+        "    claims.done(lake, folder, claim)\n    lake.raw.claim(claim.key, _object(dataset, records, claim))\n",
+        (LAND + "test_a_request_that_died_before_its_object_landed_is_not_taken_for_done",),
+    ),
+    Guard(
         "the-note-names-its-object",
         "A note that outlived its claim is not taken for another's.",
         "core/land/claims.py",

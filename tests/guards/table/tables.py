@@ -88,12 +88,12 @@ GUARDS: Final = (
         (UNCERTAIN,),
     ),
     Guard(
-        "a-table-without-statistics-is-read-whole",
-        "A merge opens every file where the log tells nothing of the key.",
+        "a-key-without-statistics-is-looked-for",
+        "A merge opens every file where the log tells nothing of its key.",
         "core/change.py",
         "    if not tests:\n        return snapshot.files\n",
         "    if not tests:\n        return ()\n",
-        (STATISTICS + "test_without_statistics_a_merge_opens_every_file_and_misses_no_key",),
+        (STATISTICS + "test_a_merge_by_a_key_that_has_no_bounds_misses_none",),
     ),
     Guard(
         "files-that-lack-a-column-are-read",

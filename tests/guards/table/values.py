@@ -128,7 +128,7 @@ GUARDS: Final = (
         "core/session.py",
         "preserve_insertion_order = true",
         "preserve_insertion_order = false",
-        ("unit/test_readers_csv.py::test_rows_of_a_large_file_keep_their_places",),
+        ("unit/test_readers_parquet.py::test_rows_of_a_large_file_keep_their_places",),
     ),
     Guard(
         "partitions-are-never-null-by-name",
