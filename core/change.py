@@ -45,7 +45,7 @@ def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
     rows = f"{rows} where not list_contains({late}, _source)"
     added = fragments(connection, f"{rows} union all by name {kept}" if removed else rows, snapshot)
     fates = _fates(connection, f"select _source, if(list_contains({late}, _source), 'superseded', 'inserted') as fate from accepted")
-    return Decision(Change(added, removed, identities=found.identities, exclusive=bool(removed)), fates)
+    return Decision(Change(added, removed, identities=found.identities), fates)
 
 
 def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:

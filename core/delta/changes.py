@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -58,18 +58,14 @@ def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
     actions: list[Any] = [_add(file, moment, change.data_change) for file in change.added]
     actions += [_remove(file, moment, change.data_change) for file in change.removed]
     try:
-        if actions:
-            table.create_write_transaction(
-                actions,
-                "append",
-                table.schema(),
-                partition_by=list(snapshot.partition_by),
-                commit_properties=properties,
-                post_commithook_properties=AFTERWARDS,
-            )
-        else:  # create_write_transaction writes nothing for no files (deltalake 1.6.6); identities still have to be recorded
-            empty = snapshot.schema.empty_table()
-            write_deltalake(table, empty, mode="append", commit_properties=properties, post_commithook_properties=AFTERWARDS)
+        table.create_write_transaction(  # also without files: the identities of what had no rows have to be recorded
+            actions,
+            "append",
+            table.schema(),
+            partition_by=list(snapshot.partition_by),
+            commit_properties=properties,
+            post_commithook_properties=AFTERWARDS,
+        )
         table.update_incremental()
         return int(table.version())
     except (CommitFailedError, DeltaError, OSError) as error:

@@ -16,7 +16,7 @@ import xlsxwriter
 from core.errors import InvalidProject, Terminal
 from core.lake import open_lake
 from core.loading import Ingested
-from core.run import Unknown
+from core.run import Undone, Unknown
 from tests.conftest import bucket
 from tests.world import ORDERS, World
 
@@ -386,6 +386,14 @@ def test_bad_files_beside_good_ones_leave_one_commit_with_the_good_ones(world: W
     assert_books_balance(world, done)
 
 
+def test_a_file_that_shows_to_be_broken_only_when_it_is_read_leaves_its_batch(world: World) -> None:
+    world.declare(ORDERS.replace("format: csv", "format: json"))
+    world.put("raw/orders/a.json", '[{"id": 1}, {"id": 2}]')
+    world.put("raw/orders/b.json", '[{"id": 3}, {"id":')
+    assert world.fates() == {"raw/orders/a.json": "loaded", "raw/orders/b.json": "rejected: unreadable"}
+    assert world.values("select id from orders order by id") == [1, 2]
+
+
 def test_a_failed_check_sets_its_file_aside_and_leaves_the_others(world: World) -> None:
     check = "checks: [{name: positive, sql: amount > 0, action: fail}, {name: small, sql: amount < 100}]\ntarget: {"
     world.declare(ORDERS.replace("target: {", check))
@@ -398,6 +406,24 @@ def test_a_failed_check_sets_its_file_aside_and_leaves_the_others(world: World) 
     assert world.values("select id from orders") == [4]
     assert quarantined(world) == [(2, ["check small"])]
     assert_books_balance(world, done)
+
+
+def test_a_column_that_cannot_be_computed_sets_its_row_aside(world: World) -> None:
+    world.declare(
+        "dataset: t\nsource: {path: raw/t/, format: csv}\ntarget: {path: processed/t/}\n"
+        "columns: [{name: id, type: bigint}, {name: code}, {name: number, type: bigint, sql: cast(code as bigint)}]\n"
+    ).put("raw/t/a.csv", "id,code\n1,7\n2,x\n3,\n")
+    world.run()
+    assert world.rows("select id, number from t order by id") == [{"id": 1, "number": 7}, {"id": 3, "number": None}]
+    assert quarantined(world, "t") == [(2, ["number: cannot be computed"])]
+
+
+def test_a_file_that_does_not_fit_into_memory_stays_in_raw(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_MEMORY", "12MB")
+    world.declare(ORDERS).put("raw/orders/a.csv", HEADER + "".join(f"{n},1,2025-01-01\n" for n in range(400_000)))
+    (undone,) = [step for step in world.run() if isinstance(step, Undone)]
+    assert "expected it to fit" in undone.error
+    assert world.keys() == {"raw/orders/a.csv"} | world.keys("processed/")
 
 
 def test_a_check_that_cannot_be_computed_for_one_row_does_not_hold_up_the_dataset(world: World) -> None:

@@ -19,6 +19,7 @@ def workers() -> Iterator[Processes]:
     with processes(8 if LONG else 4) as started:
         yield started
 
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> "Iterator[dict[str, Stage]]":
     from tests.faults.stage import staged

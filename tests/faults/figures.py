@@ -3,10 +3,10 @@
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
-PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+from tests.page import PAGE, with_part
+
 LONG: Final = os.environ.get("LAKELET_FAULTS") == "long"
 """Whether this is `make faults`: every case of the matrix; otherwise a part of it that takes minutes."""
 
@@ -45,9 +45,7 @@ class Figures:
             kinds = {what: number for (name, what), number in self.cases.items() if name == row}
             detail = ", ".join(f"{what} {number:,}" for what, number in sorted(kinds.items()) if what)
             lines.append(f"| {told} | {sum(kinds.values()):,} | {detail} |")
-        return PAGE.read_text("utf-8").split("<!-- figures -->")[0] + "\n".join(
-            ["<!-- figures -->", "| what is done | cases, all passed | of which |", "|---|---:|---|", *lines, ""]
-        )
+        return with_part(PAGE.read_text("utf-8"), "figures", ["| what is done | cases, all passed | of which |", "|---|---:|---|", *lines])
 
 
 FIGURES: Final = Figures()

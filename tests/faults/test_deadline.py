@@ -2,12 +2,14 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from core import run
+from core import change, run
 from core.errors import OutOfTime
 from core.ingest import ingest
+from core.lake import Lake
 from core.run import Undone
 from core.storage import ObjectRef
 from core.transform import run as transform_run
@@ -39,6 +41,32 @@ def test_a_statement_is_interrupted_when_the_time_is_over_and_no_file_is_blamed(
     assert world.values("select count(*) from orders") == [1]
 
 
+def test_nothing_is_committed_once_the_time_is_over(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time runs out while it is decided what to commit."""
+    world.declare(ORDERS).put("raw/orders/a.csv", GOOD)
+
+    def slow(*given: Any) -> change.Decision:
+        decision = change.append(*given)
+        monkeypatch.setattr(Lake, "now", lambda _: datetime.now(UTC) + timedelta(hours=1))
+        return decision
+
+    monkeypatch.setattr("core.ingest.SINKS", {**change.SINKS, "append": slow})
+    with pytest.raises(OutOfTime):
+        ingest(soon(world, 60).lake, world.lake.project.datasets["orders"], [ObjectRef("raw/orders/a.csv")])
+    assert world.version("orders") == 0
+    assert world.keys("raw/") == {"raw/orders/a.csv"}
+
+
+def test_what_is_late_is_not_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", GOOD)
+    asked: list[str] = []
+    real = Lake.in_time
+    monkeypatch.setattr(Lake, "in_time", lambda lake, work: [asked.append(work), real(lake, work)])
+    with pytest.raises(OutOfTime):
+        ingest(soon(world, -1).lake, world.lake.project.datasets["orders"], [ObjectRef("raw/orders/a.csv")])
+    assert asked == ["loading orders"]
+
+
 def test_a_transform_is_interrupted_and_leaves_its_table_as_it_was(world: World) -> None:
     total = "transform: total\nsql: total.sql\nwhen: any_input\ntarget: {path: gold/total/}\n"
     world.declare(ORDERS).declare(total, total="select count(*) as n from orders")
@@ -57,8 +85,6 @@ def test_time_that_runs_out_at_any_stage_leaves_the_object_loaded_or_in_raw(
     world: World, stage: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock jumps past the deadline at the n-th time that somebody asks."""
-    from core.lake import Lake
-
     world.declare(ORDERS)
     world.put("raw/orders/a.csv", GOOD + "x,1,\n")
     asked = 0

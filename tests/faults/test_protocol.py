@@ -140,6 +140,16 @@ def test_two_changes_that_remove_files_cannot_both_win(world: World) -> None:
         delta.commit(other, Change(identities={"x": 1}, exclusive=True), now=world.lake.now())
 
 
+def test_a_change_that_removes_files_gives_way_to_one_that_took_the_lock(world: World) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", BODY)
+    world.run()
+    one, other = _opened(world), _opened(world)
+    delta.commit(one, Change(identities={"x": 1}, exclusive=True), now=world.lake.now())
+
+    with pytest.raises(Conflict):
+        delta.commit(other, Change(removed=other.files), now=world.lake.now())
+
+
 def test_an_identity_cannot_be_committed_twice_through_one_snapshot(world: World) -> None:
     world.declare(ORDERS).put("raw/orders/a.csv", BODY)
     world.run()

@@ -98,6 +98,19 @@ def test_any_split_into_files_and_any_order_of_arrival_gives_the_same_table(
         assert read == sum(map(len, load))
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("together", [True, False])
+def test_a_null_in_order_by_is_older_than_any_value(world: World, order: tuple[int, int], together: bool) -> None:
+    world.declare(DATASET.replace("PART", ""))
+    rows: list[Row] = [("k", 1, None, None, 9.0, "null"), ("k", 1, None, "2025-01-01", None, "value")]
+    for number, place in enumerate(order):
+        world.put(f"raw/t/{number}.csv", text([rows[place]]))
+        if not together:
+            world.run()
+    world.run()
+    assert world.values("select value from t") == ["value"]
+
+
 def test_ties_in_order_and_time_go_to_the_greater_name_and_then_to_the_later_row(world: World) -> None:
     tied = ",1,,2025-01-01,1,"
     for names in (["a.csv", "b.csv"], ["b.csv", "a.csv"]):

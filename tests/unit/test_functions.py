@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from core.errors import OutOfTime, Terminal, Transient
-from handlers import ingest, schedule, tasks
-from tests.functions import Functions, functions
+from handlers import ingest, schedule, tasks, work
+from tests.functions import Context, Functions, functions
 from tests.unit.test_events import eventbridge, s3, sqs
 from tests.world import ORDERS, World
 
@@ -137,13 +137,30 @@ def test_without_time_nothing_is_begun_and_the_messages_come_back(aws: Functions
     assert aws.world.values("select count(*) from orders") == [1]
 
 
+@pytest.mark.parametrize(("left", "kept"), [(10, 3), (100, 10), (900, 30)])
+def test_time_is_kept_to_settle_what_was_committed(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], left: float, kept: float
+) -> None:
+    functions(world.declare(ORDERS), monkeypatch, capsys)
+    seconds = work.lake_for(Context(left)).seconds_left
+    assert seconds is not None
+    assert left - kept - 2 < seconds <= left - kept
+
+
+def test_a_topic_that_cannot_be_reached_fails_no_load(aws: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_SUCCESS_TOPIC", "arn:aws:sns:us-east-1:111122223333:nobody-made-it")
+    work.opened.cache_clear()
+    aws.world.put("raw/orders/a.csv", GOOD)
+    assert failures(aws.invoke(ingest, sqs(*announce(aws, "raw/orders/a.csv")))) == []
+    assert any(line.get("message") == "nobody could be told" for line in aws.said())
+    assert aws.world.keys("raw/") == set()
+
+
 def test_a_dataset_that_cannot_be_loaded_holds_up_no_other(aws: Functions) -> None:
     aws.world.put("raw/orders/a.csv", GOOD)
     aws.invoke(ingest, sqs(*announce(aws, "raw/orders/a.csv")))
     aws.world.declare(ORDERS.replace("type: bigint", "type: varchar"))  # the table cannot follow
     aws.world.declare(HOURLY)
-    from handlers import work
-
     work.opened.cache_clear()
     aws.world.put("raw/orders/b.csv", GOOD)
     aws.world.put("raw/ticks/b.csv", GOOD)

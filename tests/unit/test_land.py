@@ -15,6 +15,7 @@ from core.lake import Lake
 from core.land import CUTTERS, Landed, Malformed, Record, Reused, TooMuch, Underway, Unpostable, claims, land, landing, unpostable
 from core.land.bodies import DEEPEST, MOST_RECORDS
 from core.land.landing import Keep
+from tests.faults.test_protocol import Killed, failing_once
 from tests.world import ORDERS, World
 
 READINGS = """
@@ -380,6 +381,18 @@ def test_a_request_that_died_after_its_claim_is_finished_by_the_next(anywhere: W
     assert rows_of(anywhere) == [1]
     assert post(anywhere, '{"id":1}', once="a") == landed
     assert rows_of(anywhere) == [1]
+
+
+def test_a_request_that_died_before_its_object_landed_is_not_taken_for_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared(world)
+    now = world.lake.now()
+    with monkeypatch.context() as patch:  # the first claim is the key's, the second is the object
+        patch.setattr(world.lake.raw, "claim", failing_once(world.lake.raw.claim, Killed(), at=2, after=False))
+        with pytest.raises(Killed):
+            post(world, '{"id":1}', once="a")
+    at(monkeypatch, now + claims.LEASE * 2)
+    assert post(world, '{"id":1}', once="a").key in world.keys("raw/")
+    assert rows_of(world) == [1]
 
 
 def test_heirs_die_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Upkeep: fewer files with the same rows, nothing that somebody still needs is deleted, nobody is woken by it, no writer is in its way."""
 
+import json
 import os
 import time
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,28 @@ def test_nothing_due_writes_nothing(anywhere: World) -> None:
     assert do(anywhere) == Maintained("orders")
     assert opened(anywhere).version == before.version
     assert {ref.key: ref.size for ref in anywhere.lake.store.list("processed/")} == objects
+
+
+def test_a_compaction_says_in_the_log_that_no_data_changed(world: World) -> None:
+    append(world.declare(ORDERS), range(FEW))
+    do(world)
+    snapshot = opened(world)
+    commit = Path(snapshot.uri, f"_delta_log/{snapshot.version:020}.json").read_text("utf-8")
+    actions = [action for line in commit.splitlines() for action in json.loads(line).items() if action[0] in ("add", "remove")]
+    assert sorted(kind for kind, _ in actions) == ["add", *["remove"] * FEW]
+    assert not any(action["dataChange"] for _, action in actions)
+
+
+def test_upkeep_leaves_a_table_alone_that_asks_more_of_its_writers(world: World) -> None:
+    from deltalake import DeltaTable, TableFeatures
+
+    append(world.declare(ORDERS), range(2))
+    DeltaTable(opened(world).uri).alter.add_feature(TableFeatures.ChangeDataFeed, allow_protocol_versions_increase=True)
+    before = opened(world).version
+    world.declare(ORDERS.replace("target:", "maintenance: {keep_log: 60 days}\ntarget:"))
+    with pytest.raises(Terminal, match="cannot be written"):
+        do(world)
+    assert opened(world).version == before
 
 
 def test_what_has_no_table_yet_has_nothing_to_maintain(world: World) -> None:

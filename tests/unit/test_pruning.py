@@ -95,5 +95,14 @@ def test_texts_are_compared_as_texts(world: World) -> None:
     assert query(world.lake, "select count(*) from orders where cast(amount as varchar) > '9' and amount > '9'").rows == ((1,),)
 
 
+def test_a_nan_is_found_whatever_the_bounds_of_the_others(world: World) -> None:
+    """DuckDB takes it for greater than any number."""
+    world.declare(ORDERS.replace('"decimal(12,2)"', "double"))
+    for n, body in enumerate(("1,1.5,\n2,nan,\n", "3,1,\n4,2,\n")):
+        world.put(f"raw/orders/{n}.csv", HEADER + body)
+        world.run()
+    assert query(world.lake, "select id from orders where amount > 1.7 order by id").rows == ((2,), (4,))
+
+
 def test_a_condition_on_a_table_that_stands_there_twice_is_nobodys() -> None:
     assert conditions("select * from orders where id = 1 union all select * from ORDERS where id = 2") == {}

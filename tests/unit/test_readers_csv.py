@@ -11,6 +11,7 @@ import pytest
 from core import readers
 from core.contract import Dataset
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values
+from tests.world import ORDERS, World
 
 QUOTE = "a quote stands out of place"
 ABC = dataset("csv", ["a", "b", "c"])
@@ -62,6 +63,14 @@ def test_a_row_of_another_width_is_bad_and_its_neighbours_are_good(quoted: bytes
         ("too many fields: more than 3", "1,2,3,4,5,6"),
         (None, ",,"),
     ]
+
+
+def test_a_work_folder_that_looks_like_a_partition_adds_no_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_WORK", str(tmp_path / "f0=7"))
+    world = World(tmp_path, str(tmp_path / "lake")).declare(ORDERS)
+    world.put("raw/orders/a", "id,amount,placed\n1,1,\n")
+    world.run()
+    assert world.values("select id from orders") == [1]
 
 
 def test_null_is_the_declared_text_quoted_or_not(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from core import readers
 from tests.unit.test_readers_kit import dataset, parquet, prepare, read, rejected, session, values
+from tests.world import ORDERS, World
 
 TABLE = pa.table(
     {
@@ -48,6 +50,8 @@ def test_types_without_a_text_are_refused_unless_they_are_ignored(tmp_path: Path
     assert "found [b binary, c list<element: binary>]" in str(rejected(dataset("parquet", ["a", "b", "c"]), tmp_path, content))
     assert rejected(dataset("parquet", ["a"], unknown="rescue"), tmp_path, content).reason == "invalid_schema"
     assert values(dataset("parquet", ["a"], unknown="ignore"), tmp_path, content) == [("1",)]
+    wide = parquet(pa.table({"a": pa.array([Decimal(1)], pa.decimal256(50))}))  # DuckDB makes a double of it
+    assert "found [a decimal256(50, 0)]" in str(rejected(dataset("parquet", ["a"]), tmp_path, wide))
 
 
 def test_names_that_differ_only_in_case_are_refused(tmp_path: Path) -> None:
@@ -59,6 +63,16 @@ def test_files_of_one_batch_may_differ_in_order_and_type(tmp_path: Path) -> None
     contents = [pa.table({"a": [1], "b": ["x"]}), pa.table({"b": ["x"], "a": ["1"]}), pa.table({"a": [1.0], "b": ["x"]})]
     found = read(dataset("parquet", ["a", "b"]), tmp_path, *map(parquet, contents))
     assert sorted(found) == [(0, None, "1", "x"), (1, None, "1", "x"), (2, None, "1.0", "x")]
+
+
+def test_rows_of_a_large_file_keep_their_places(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_THREADS", "4")
+    world.declare(ORDERS.replace("csv", "parquet"))
+    rows = pa.table({"id": range(1, 400_001), "amount": ["1"] * 400_000, "placed": [None] * 400_000})
+    pq.write_table(rows, world.home / "a.parquet", row_group_size=20_000)
+    world.put("raw/orders/a", (world.home / "a.parquet").read_bytes())
+    world.run()
+    assert world.values("select count(*) from orders where id = _row") == [400_000]
 
 
 def test_a_truncated_file_is_unreadable(tmp_path: Path) -> None:

@@ -105,6 +105,12 @@ def test_positions_are_the_sheet_s_own_rows_wherever_the_cells_begin(tmp_path: P
     assert readers.raw_records(declared, file, [3, 9])[3].startswith('["row 12", "1.57')
 
 
+def test_a_sheet_that_begins_with_empty_rows_has_no_header_in_row_1(tmp_path: Path) -> None:
+    content = workbook([[], [], ["a"], [1]])
+    assert rejected(dataset("xlsx", ["a"]), tmp_path, content).reason == "invalid_schema"
+    assert values(dataset("xlsx", ["a"], first_row=3), tmp_path, content) == [("1",)]
+
+
 def test_a_header_alone_is_a_file_without_rows_and_an_empty_sheet_has_no_header(tmp_path: Path) -> None:
     declared = dataset("xlsx", ["a", "b"])
     assert read(declared, tmp_path, workbook([["a", "b"]])) == []

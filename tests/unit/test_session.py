@@ -1,5 +1,8 @@
 """A declaration's SQL is trusted with the data, not with the machine."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -137,6 +140,28 @@ def test_a_lake_in_s3_is_the_only_bucket_that_can_be_read(anywhere: World) -> No
     if anywhere.uri.startswith("s3://"):
         secrets = query(anywhere.lake, "select count(*) from duckdb_secrets() where secret_string like '%secret=test%'")
         assert secrets.rows == ((0,),)
+
+
+def test_no_session_fetches_extensions(world: World) -> None:
+    with world.declare(ORDERS).lake.workplace() as work, world.lake.session(work) as connection:
+        settings = dict(connection.execute("select name, value from duckdb_settings() where name like '%known_extensions'").fetchall())
+    assert settings == {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+
+
+def test_a_session_has_the_memory_and_the_threads_that_it_was_given(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_MEMORY", "300MiB")
+    monkeypatch.setenv("LAKELET_THREADS", "3")
+    with world.declare(ORDERS).lake.workplace() as work, world.lake.session(work) as connection:
+        (found,) = connection.execute("select current_setting('memory_limit'), current_setting('threads')").fetchall()
+    assert found == ("300.0 MiB", 3)
+
+
+def test_a_moment_without_a_zone_is_utc_wherever_the_machine_stands(world: World) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", "id,amount,placed\n1,1,2025-01-01 12:00:00\n")
+    code = "import sys; from pathlib import Path; from tests.world import World; World(Path(sys.argv[1]), sys.argv[2]).run()"
+    elsewhere = {**os.environ, "TZ": "Asia/Tokyo"}
+    subprocess.run([sys.executable, "-c", code, str(world.home), world.uri], check=True, env=elsewhere)
+    assert world.values("select placed from orders") == ["2025-01-01T12:00:00+00:00"]
 
 
 def test_the_session_counts_in_utc_and_spills_where_it_may(world: World) -> None:

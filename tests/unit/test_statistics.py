@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from core import delta
 from core.delta import Change, Snapshot
+from core.statistics import LAST_CHARACTER, delta_statistics
 from tests.world import ORDERS, World
 
 COLUMNS = {
@@ -88,6 +90,39 @@ def test_numbers_that_are_none_leave_no_bounds(world: World) -> None:
     (stats,) = statistics(opened(world)).values()
     assert set(stats["minValues"]) & {"d", "f"} == set()
     assert world.values("select count(*) from t where d > 1 or f > 1") == [2]
+
+
+def test_a_maximum_of_last_characters_is_not_cut() -> None:
+    """Nothing of its length is greater than what it begins with."""
+    text = "a" * 16 + LAST_CHARACTER * 14 + "b"
+    found = delta_statistics(pa.schema([("x", pa.string())]), 1, {'"x"': {"min": "a", "max": text}})
+    assert "x" not in found["maxValues"]
+
+
+def test_a_moment_s_bounds_are_utc_in_whatever_zone_they_are_told() -> None:
+    told = {'"at"': {"min": "2025-01-01 12:00:00+09", "max": "2025-01-01 12:00:00+00"}}
+    found = delta_statistics(pa.schema([("at", pa.timestamp("us", "UTC"))]), 1, told)
+    assert (found["minValues"]["at"], found["maxValues"]["at"]) == ("2025-01-01T03:00:00.000000Z", "2025-01-01T12:00:00.000000Z")
+
+
+def test_a_boolean_partition_stays_what_it_is(world: World) -> None:
+    columns = "columns: [{name: id, type: bigint}, {name: paid, type: boolean}]\n"
+    world.declare(
+        f"dataset: t\nsource: {{path: raw/t/, format: csv}}\n{columns}target: {{path: processed/t/, partition_by: [paid]}}\n"
+        "exports: [{path: exports/t/, format: csv, partition_by: [paid]}]\n"
+    ).put("raw/t/a", "id,paid\n1,true\n2,false\n3,\n")
+    world.run()
+    assert {file.partition["paid"] for file in opened(world).files} == {"true", "false", None}
+    folders = {key.split("/")[2] for key in world.keys("exports/t/") if "=" in key}
+    assert folders == {"paid=true", "paid=false", "paid=__HIVE_DEFAULT_PARTITION__"}
+
+
+def test_a_partition_s_text_that_looks_like_a_number_stays_a_text(world: World) -> None:
+    columns = "columns: [{name: id, type: bigint}, {name: code}]\n"
+    world.declare(f"dataset: t\nsource: {{path: raw/t/, format: csv}}\n{columns}target: {{path: processed/t/, partition_by: [code]}}\n")
+    world.put("raw/t/a", "id,code\n1,007\n2,08\n")
+    world.run()
+    assert world.values("select code from t order by id") == ["007", "08"]
 
 
 @pytest.mark.parametrize("checkpoint", [False, True], ids=["log", "checkpoint"])
@@ -211,6 +246,17 @@ def test_without_statistics_a_merge_opens_every_file_and_misses_no_key(world: Wo
     world.put("raw/orders/b", "id,amount,placed\n2,9,\n")
     assert world.ingested()[0].balance["updated"] == 1
     assert world.rows("select id, amount from orders order by id") == [{"id": 1, "amount": "1.00"}, {"id": 2, "amount": "9.00"}]
+
+
+def test_a_merge_by_a_key_that_has_no_bounds_misses_none(world: World) -> None:
+    world.declare(
+        "dataset: t\nsource: {path: raw/t/, format: csv}\ncolumns: [{name: k, type: 'decimal(38,10)'}, {name: v}]\n"
+        "key: [k]\ntarget: {path: processed/t/, mode: merge}\n"
+    )
+    for n in range(2):
+        world.put(f"raw/t/{n}", f"k,v\n1.5,{n}\n")
+        world.run()
+    assert world.values("select v from t") == ["1"]
 
 
 def test_statistics_survive_a_checkpoint(world: World) -> None:

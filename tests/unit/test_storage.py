@@ -1,11 +1,16 @@
 """The store's verbs can be repeated after a crash, and never lead out of the lake."""
 
+import errno
+import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import Terminal, Transient
+from core.ingest import ingest, load
 from core.storage import ObjectGone, ObjectRef
 from tests.conftest import bucket
 from tests.world import ORDERS, World
@@ -15,6 +20,15 @@ def ref_of(world: World, key: str, tmp_path: Path) -> ObjectRef:
     """Return an object's full identity, as a fetch finds it."""
     found: ObjectRef = world.lake.raw.fetch(ObjectRef(key), tmp_path / "copy")
     return found
+
+
+def bare(endpoint: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Make a lake in a bucket that keeps no versions."""
+    import boto3
+
+    uri = f"s3://{bucket(endpoint, monkeypatch).split('/')[2]}-bare/shop"
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=uri.split("/")[2])
+    return World(home, uri).declare(ORDERS)
 
 
 @pytest.fixture
@@ -100,11 +114,19 @@ def test_a_fetch_of_a_version_gets_that_version_or_nothing(store: World, tmp_pat
 
 
 def test_an_object_that_vanishes_between_the_listing_and_the_fetch_holds_up_nobody(store: World) -> None:
-    from core.ingest import ingest
-
     store.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
     done = ingest(store.lake, store.lake.project.datasets["orders"], [ObjectRef("raw/orders/gone.csv"), *store.lake.raw.list("raw/")])
     assert {outcome.object.key: outcome.fate for outcome in done.objects} == {"raw/orders/gone.csv": "gone", "raw/orders/a.csv": "loaded"}
+
+
+def test_a_known_version_whose_size_nobody_told_is_archived_all_the_same(store: World, tmp_path: Path) -> None:
+    """An event may name a version and no size, by which the copy in the archive is verified."""
+    store.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
+    ref = ref_of(store, "raw/orders/a.csv", tmp_path)
+    dataset = store.lake.project.datasets["orders"]
+    load(store.lake, dataset, [ref])
+    assert [outcome.fate for outcome in ingest(store.lake, dataset, [ObjectRef(ref.key, ref.version)]).objects] == ["already loaded"]
+    assert store.keys("raw/") == set()
 
 
 def test_every_version_that_waits_is_loaded_once(store: World) -> None:
@@ -118,6 +140,64 @@ def test_every_version_that_waits_is_loaded_once(store: World) -> None:
     assert store.values("select id from orders order by id") == [0, 1, 2]
     assert store.keys("raw/") == set()
     assert len(store.keys("archived/")) == 3
+
+
+def test_what_is_archived_is_the_version_that_was_loaded(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS).lake.raw
+    raw.put("raw/a.csv", b"old")
+    old = raw.fetch(ObjectRef("raw/a.csv"), tmp_path / "copy")
+    raw.put("raw/a.csv", b"new")
+    raw.move(old, "archived/a.csv")
+    assert (raw.get("archived/a.csv"), raw.get("raw/a.csv")) == (b"old", b"new")
+
+
+def test_an_object_whose_copy_is_short_stays_in_raw(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS).lake.raw
+    raw.put("raw/a.csv", b"one")
+    ref = raw.fetch(ObjectRef("raw/a.csv"), tmp_path / "copy")
+    with pytest.raises(Transient, match="expected 4 bytes; found 3"):
+        raw.move(replace(ref, size=4), "archived/a.csv")
+    assert raw.get("raw/a.csv") == b"one"
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_taken(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS).put("raw/a.csv", b"one")
+    path, real = Path(world.uri, "raw/a.csv"), shutil.copy2
+
+    def another_disk(*_: object) -> None:
+        raise OSError(errno.EXDEV, "another disk")
+
+    def copy2(*given: object) -> None:
+        real(*given)  # type: ignore[call-overload]
+        path.write_bytes(b"one and more")
+
+    monkeypatch.setattr(os, "link", another_disk)
+    monkeypatch.setattr(shutil, "copy2", copy2)
+    with pytest.raises(Transient, match="it to rest while it is copied"):
+        ref_of(world, "raw/a.csv", tmp_path)
+
+
+def test_a_put_that_is_killed_leaves_the_file_as_it_was(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS).put("exports/a.csv", b"old")
+    (tmp_path / "local").write_bytes(b"new and longer")
+
+    def half(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:7])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "copyfile", half)
+    with pytest.raises(KeyboardInterrupt):
+        world.lake.store.put("exports/a.csv", tmp_path / "local")
+    assert world.lake.store.get("exports/a.csv") == b"old"
+
+
+def test_in_a_bucket_without_versions_a_changed_object_is_gone(s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = bare(s3_endpoint, tmp_path, monkeypatch).lake.raw
+    raw.put("raw/a.csv", b"old")
+    old = raw.fetch(ObjectRef("raw/a.csv"), tmp_path / "copy")
+    raw.put("raw/a.csv", b"new")
+    with pytest.raises(ObjectGone):
+        raw.fetch(old, tmp_path / "copy")
 
 
 def test_deleting_twice_is_deleting_once(store: World) -> None:
@@ -194,11 +274,7 @@ def test_a_put_replaces_at_once_and_leaves_nothing_beside_it(world: World, tmp_p
 def test_a_bucket_without_versions_loses_nothing_that_changed_meanwhile(
     s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import boto3
-
-    uri = f"s3://{bucket(s3_endpoint, monkeypatch).split('/')[2]}-bare/shop"
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=uri.split("/")[2])
-    world = World(tmp_path, uri).declare(ORDERS)
+    world = bare(s3_endpoint, tmp_path, monkeypatch)
     world.put("raw/orders/a.csv", "id,amount,placed\n1,1,\n")
     first = world.lake.raw.fetch(ObjectRef("raw/orders/a.csv"), tmp_path / "a")
     assert (first.version or "").startswith('"')

@@ -196,6 +196,18 @@ def test_a_result_of_any_type_is_kept_exactly(world: World, expression: str) -> 
         assert (str(found) if wanted == "nan" else found) == wanted
 
 
+def test_a_result_of_a_type_without_an_equal_is_refused_by_its_column(world: World) -> None:
+    """Parquet would hold it as a double."""
+    transform(with_orders(world), "select 340282366920938463463374607431768211455::uhugeint as v from orders")
+    assert undone(world.run())["t"].startswith("column v: expected a type that a table can hold; found UHUGEINT")
+
+
+def test_a_partition_that_reads_as_null_is_an_error(world: World) -> None:
+    for value in ("''", "'NULL'"):
+        transform(with_orders(world), f"select id, {value} as day from orders", target=", partition_by: [day]")
+        assert "a value of partition column day" in undone(world.run())["t"]
+
+
 @pytest.mark.parametrize("expression", ["timestamp 'infinity'", "date 'infinity'", "date '20000-01-01'", "timestamp '0044-03-15 (BC)'"])
 def test_a_moment_that_no_reader_of_delta_can_hold_is_an_error(world: World, expression: str) -> None:
     transform(with_orders(world), f"select {expression} as v from orders")

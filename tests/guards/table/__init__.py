@@ -1,0 +1,20 @@
+"""All guards, in the order in which a row meets them."""
+
+from typing import Final
+
+from tests.guards.guard import Guard
+from tests.guards.table import commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
+
+GUARDS: Final[tuple[Guard, ...]] = (
+    *deliveries.GUARDS,
+    *places.GUARDS,
+    *files.GUARDS,
+    *values.GUARDS,
+    *kinds.GUARDS,
+    *commit.GUARDS,
+    *versions.GUARDS,
+    *tables.GUARDS,
+    *upkeep.GUARDS,
+    *posts.GUARDS,
+    *sessions.GUARDS,
+)

@@ -1,0 +1,191 @@
+"""Versions: of an object, and of a key, the newest one stands, in any order of arrival."""
+
+from typing import Final
+
+from tests.guards.guard import Guard
+
+BAD_INPUT: Final = "conformance/test_bad_input.py::"
+CHANGED: Final = "faults/test_changed_objects.py::"
+MERGE: Final = "property/test_merge.py::"
+MINE: Final = "faults/test_guards.py::"
+ANY_ORDER: Final = CHANGED + "test_the_newest_version_stands_in_every_order_of_arrival"
+OVERWRITTEN: Final = MERGE + "test_of_overwriting_objects_the_newest_is_the_table_in_any_order"
+
+GUARDS: Final = (
+    Guard(
+        "older-rows-of-an-object-go",
+        "The rows of an object's older version go when a newer one comes; beside each other both would count.",
+        "core/change.py",
+        '_without_older(connection, snapshot, found.replaced) if found.replaced else ("", ())',
+        '("", ())',
+        (CHANGED + "test_a_changed_object_replaces_its_rows_and_no_others[folder]",),
+    ),
+    Guard(
+        "late-version-adds-nothing",
+        "A version that comes after a newer one of its object adds no rows.",
+        "core/change.py",
+        'rows = f"{rows} where not list_contains({late}, _source)"',
+        'rows = f"{rows} where true"',
+        (ANY_ORDER,),
+    ),
+    Guard(
+        "versions-of-one-moment-are-ordered",
+        "Two versions of the same second are ordered by their names; S3 counts in seconds.",
+        "core/versions.py",
+        "if any(time == other for other, _ in batch[key])]",
+        "if False]",
+        (CHANGED + "test_versions_of_the_same_moment_are_ordered_by_their_source",),
+    ),
+    Guard(
+        "newest-time-is-remembered",
+        "A table records each object's newest time, so that two writers of two versions of one object meet, and one starts over.",
+        "core/change.py",
+        "identities=found.identities",
+        "identities={}",
+        (CHANGED + "test_two_writers_of_two_versions_leave_the_newest_alone",),
+    ),
+    Guard(
+        "newest-time-has-its-own-name",
+        "The newest time is remembered under a name that no object can have as its identity.",
+        "core/versions.py",
+        'return f"lakelet/newest/{key}"',
+        'return f"{key}"',
+        (MINE + "test_an_object_may_be_named_as_another_one_s_version",),
+    ),
+    Guard(
+        "forgotten-objects-are-looked-up-by-their-rows",
+        "What an old table no longer remembers of an object it still knows by its rows.",
+        "core/versions.py",
+        "forgotten = [key for key in batch if key not in found] if _has_forgotten(snapshot, batch) else []",
+        "forgotten: list[str] = []",
+        (CHANGED + "test_an_object_that_the_table_has_forgotten_is_found_by_its_rows",),
+    ),
+    Guard(
+        "object-without-bounds-is-looked-for",
+        "A file whose statistics do not tell its objects is opened to find an older version's rows.",
+        "core/versions.py",
+        "{low} is null or {high} is null or exists (select 1 from {wanted}",
+        "exists (select 1 from {wanted}",
+        (MINE + "test_a_changed_object_whose_name_the_statistics_do_not_tell_replaces_its_rows",),
+    ),
+    Guard(
+        "quarantine-follows-the-version",
+        "What was set aside of an older version goes with it.",
+        "core/ingest.py",
+        "older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))",
+        "older = False",
+        (CHANGED + "test_what_was_set_aside_of_the_older_version_goes_with_it[folder]",),
+    ),
+    Guard(
+        "rows-that-stay-keep-their-columns",
+        "Rows that are written again beside a changed object go by their columns' names, not by their places.",
+        "core/change.py",
+        "union all by name {kept}",
+        "union all {kept}",
+        (CHANGED + "test_the_rows_that_stay_keep_their_columns_when_the_declaration_orders_them_anew",),
+    ),
+    Guard(
+        "changed-object-is-rejected-where-declared",
+        "Where objects must never change, a changed one is set aside and not added.",
+        "core/ingest.py",
+        'if dataset.target.mode == "append" and dataset.on_change == "reject":',
+        "if False:",
+        (CHANGED + "test_reject_sets_the_changed_object_aside",),
+    ),
+    Guard(
+        "older-object-does-not-overwrite",
+        "An older object that comes late does not overwrite a newer one's table.",
+        "core/change.py",
+        "if newest is None or _holds_newer(connection, snapshot, *newest):",
+        "if newest is None:",
+        (OVERWRITTEN,),
+    ),
+    Guard(
+        "overwrite-remembers-its-time",
+        "An overwritten table remembers whose time it holds.",
+        "core/change.py",
+        "marks={NEWEST: time}, ",
+        "",
+        (OVERWRITTEN,),
+    ),
+    Guard(
+        "overwrites-of-one-moment-are-ordered",
+        "Of two objects of the same second the greater name overwrites the other, in either order.",
+        "core/change.py",
+        "return name is not None and name > source",
+        "return False",
+        (OVERWRITTEN,),
+    ),
+    Guard(
+        "one-row-a-key-in-a-batch",
+        "A key that stands twice in a batch is merged once, by its newest row.",
+        "core/change.py",
+        "select * exclude (_rank) from ranked where _rank = 1",
+        "select * exclude (_rank) from ranked",
+        (BAD_INPUT + "test_the_same_key_twice_in_a_file_leaves_its_newest_version",),
+    ),
+    Guard(
+        "older-row-does-not-win",
+        "A row that is older than the table's row of its key changes nothing.",
+        "core/change.py",
+        "where not exists (select 1 from matched where not _wins and {' and '.join(keys)})",
+        "where not exists (select 1 from matched where false and {' and '.join(keys)})",
+        (BAD_INPUT + "test_an_older_version_in_a_later_run_changes_nothing_and_is_counted",),
+    ),
+    Guard(
+        "row-that-loses-goes",
+        "The table's row of a key goes when a newer one comes.",
+        "core/change.py",
+        "where not exists (select 1 from matched where _wins and {' and '.join(keys)})",
+        "where not exists (select 1 from matched where false and {' and '.join(keys)})",
+        ("unit/test_statistics.py::test_without_statistics_a_merge_opens_every_file_and_misses_no_key",),
+    ),
+    Guard(
+        "null-keys-are-quarantined",
+        "A row without its key is set aside: a NULL equals nothing, so each delivery would insert it again.",
+        "core/sql.py",
+        "if column.required or column.name in dataset.key:",
+        "if column.required:",
+        (BAD_INPUT + "test_a_null_key_is_quarantined_although_it_is_not_declared_required",),
+    ),
+    Guard(
+        "null-is-older-than-any-value",
+        "A NULL in order_by is older than any value; a comparison with it would be NULL, and neither row would win.",
+        "core/sql.py",
+        'for part in (f"{alias}.{identifier(name)} is not null", f"{alias}.{identifier(name)}")]',
+        'for part in (f"{alias}.{identifier(name)}",)]',
+        (MERGE + "test_a_null_in_order_by_is_older_than_any_value",),
+    ),
+    Guard(
+        "ties-have-an-order",
+        "Rows that tie in order_by are ordered by their object's time and name and by their place: no order of arrival matters.",
+        "core/sql.py",
+        '*(f"{alias}.{name}" for name in PROVENANCE)]',
+        'f"{alias}._row"]',
+        (MERGE + "test_ties_in_order_and_time_go_to_the_greater_name_and_then_to_the_later_row",),
+    ),
+    Guard(
+        "ties-in-a-batch-have-an-order",
+        "Rows of one batch that tie in order_by are ordered the same way.",
+        "core/change.py",
+        '*(f"{name} desc" for name in PROVENANCE)])',
+        '"_row"])',
+        (MERGE + "test_ties_in_order_and_time_go_to_the_greater_name_and_then_to_the_later_row",),
+    ),
+    Guard(
+        "keys-without-bounds-are-looked-for",
+        "A merge opens a file whose statistics do not tell its keys; passed over, its rows would stay beside the new ones.",
+        "core/change.py",
+        'f"({unknown} or latest.{column} between {low} and {high})"',
+        'f"(latest.{column} between {low} and {high})"',
+        (MINE + "test_a_merge_finds_a_key_whose_file_has_no_bounds",),
+    ),
+    Guard(
+        "many-keys-without-bounds-are-looked-for",
+        "The same where there are so many keys that only their range is compared.",
+        "core/change.py",
+        'f"({unknown} or ({low} <=',
+        'f"(({low} <=',
+        (MINE + "test_a_merge_finds_a_key_whose_file_has_no_bounds",),
+    ),
+)
