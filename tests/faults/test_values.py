@@ -1,7 +1,6 @@
 """Whatever a format, a type or an engine does to values: each is stored exactly, or its row is in the quarantine with a reason."""
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -247,7 +246,6 @@ def assert_read_back(world: World, kind: str, wanted: Mapping[int, str]) -> None
     back = {row["id"]: said(row["v"]) for row in rows_of(held(world, "back")) if row["id"] < 999}
     assert back == {n: said(None) if value == empty else value for n, value in wanted.items()}
     assert body.count(b',""\n') >= list(wanted.values()).count(empty)
-    assert len(list(csv.reader(io.StringIO(body.decode(), newline="")))) >= len(wanted) + 1
 
 
 def test_odd_texts_are_keys_like_others(world: World) -> None:
