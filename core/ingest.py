@@ -179,10 +179,10 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     }
     identities = {ref.source: int(ref.modified.timestamp() * 1000) for ref in batch.objects.values()}
     change = replace(decision.change, identities={**decision.change.identities, **identities}, record=record)
-    lake.in_time(f"loading {batch.dataset.name}")
-    version = delta.commit(target, change, now=lake.now())
     reasons = quality.reasons(connection) if record["balance"]["quarantined"] else {}
     warnings = quality.warnings(connection, batch.dataset)
+    lake.in_time(f"loading {batch.dataset.name}")
+    version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
     oldest = min(ref.modified for ref in batch.objects.values())
     freshness = max((lake.now() - oldest).total_seconds(), 0)
     return Ingested(batch.dataset.name, (*outcomes, *loaded), version, reasons, warnings, freshness=freshness)
