@@ -31,7 +31,10 @@ def attempt(text: str, column: Column) -> str:
         return text
     if _is_nested(column.type):
         return f"try_cast(try_cast({text} as json) as {column.type})"
-    return f"try_cast({text} as {column.type})"
+    cast = f"try_cast({text} as {column.type})"
+    if column.type == "timestamptz":  # apart, because DuckDB 1.5.5 reads what follows a zone's name as if it stood there, too
+        return f"case when ends_with({text}, 'Z') then {cast} when regexp_matches({text}, '[A-Za-z][A-Za-z]') then {cast} else {cast} end"
+    return cast
 
 
 def exact(text: str, tried: str, column: Column) -> str:

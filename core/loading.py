@@ -101,14 +101,16 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = tuple(ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items())
+    reasons = quality.reasons(connection) if any(tally.quarantined for tally in tallies.values()) else {}
+    warnings = quality.warnings(connection, batch.dataset)
     lake.in_time(f"loading {batch.dataset.name}")
-    version = delta.commit(target, _entered(decision.change, batch, loaded, entry), now=lake.now())
+    change = _entered(decision.change, batch, loaded, entry)
+    version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
     if entry.out:
         _set_aside(lake, connection, batch, tallies, replaced, entry)
-    reasons = quality.reasons(connection) if any(tally.quarantined for tally in tallies.values()) else {}
     oldest = min(ref.modified for ref in batch.objects.values())
     freshness = max((lake.now() - oldest).total_seconds(), 0)
-    return Ingested(batch.dataset.name, loaded, version, reasons, quality.warnings(connection, batch.dataset), freshness=freshness)
+    return Ingested(batch.dataset.name, loaded, version, reasons, warnings, freshness=freshness)
 
 
 def _refuse_changed(lake: Lake, batch: Batch) -> None:

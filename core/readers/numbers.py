@@ -16,7 +16,7 @@ MARK_IN_JSON = r"\u0001\u0002#"
 TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)'
 BEFORE = r"[:,\[]\s*"
 LONG = r"-?[0-9][0-9.]{15}"
-VANISHING = r"-?[0-9.]+[eE]-[0-9]{3}"
+VANISHING = r"-?(?:[0-9.]+[eE]-[0-9]{3}|0\.0000)"
 NEGATIVE_ZERO = r"-0\s*[,}\]]"
 WRITTEN = rf"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}}\]]|{NEGATIVE_ZERO}"
 
@@ -24,8 +24,9 @@ WRITTEN = rf"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}}\]]|{NEGATIVE_ZERO}"
 def guard(dataset: Dataset) -> str:
     """Return the pattern of the records that need the marked copy; '' where no column can be bent.
 
-    Long numbers lose digits, tiny ones (1e-400) become 0, and -0 loses its sign. Others only change their looks (1.50, 1e2), which matters
-    where the text itself is kept: anywhere in a nested or rescued value, or right behind the key of a varchar column.
+    Long numbers lose digits, tiny ones become 0 (1e-400) or no decimal (0.00001), and -0 loses its sign. Others only change their looks
+    (1.50, 1e2), which matters where the text itself is kept: anywhere in a nested or rescued value, or right behind the key of a varchar
+    column.
     """
     types = {column.type for column in dataset.read_columns}
     if dataset.source.unknown_columns == "rescue" or any(map(nested, types)):

@@ -95,3 +95,22 @@ def xlsx_file(cells: Sequence[str], *, since_1904: bool = False) -> bytes:
         for name, content in parts.items():
             archive.writestr(name, '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n' + content)
     return sink.getvalue()
+
+
+def strings(texts: Iterable[str | None]) -> "pa.Array":
+    """Return a Parquet column of texts."""
+    return pa.array(list(texts), pa.string())
+
+
+def is_xml(value: str) -> bool:
+    """Whether XML can hold a text as it is: no control characters, no carriage return, and not what XLSX takes for an escape."""
+    return not any((char < " " and char not in "\t\n") or char == "\uffff" for char in value) and "_x" not in value and value != ""
+
+
+def is_json(value: str) -> bool:
+    """Whether a text is a token of JSON."""
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return "\\ud8" not in value

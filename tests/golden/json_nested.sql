@@ -13,7 +13,7 @@ tried as (
            read."position" as "_4",
            read."rest" as "_5",
            read."device" as _t0,
-           try_cast(read."at" as timestamptz) as _t1,
+           case when ends_with(read."at", 'Z') then try_cast(read."at" as timestamptz) when regexp_matches(read."at", '[A-Za-z][A-Za-z]') then try_cast(read."at" as timestamptz) else try_cast(read."at" as timestamptz) end as _t1,
            try_cast(read."temperature" as double) as _t2,
            try_cast(try_cast(read."tags" as json) as varchar[]) as _t3,
            try_cast(try_cast(read."position" as json) as struct("lat" double, "lon" double)) as _t4,

@@ -119,3 +119,15 @@ def test_a_declared_format_tells_no_more_than_the_type_holds() -> None:
 def test_a_type_that_a_table_cannot_hold_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"unknown type|needs its precision|precision is|not exact in JSON"):
         canonical_type(kind)
+
+
+def test_a_zone_s_name_says_nothing_of_the_rows_that_follow() -> None:
+    column = Column(name="x", type="timestamp")
+    zones = [" Europe/Berlin", "", " Etc/GMT+5", "", "+02", "", " NZ", "", "Z", ""]
+    texts = [f"2025-07-01 12:00:00{zone}" for zone in zones]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        tried = f"select t, {attempt('t', column)} as tried from (select unnest(?) as t)"
+        query = f"select cast({exact('t', 'tried', column)} as varchar) from ({tried})"
+        found = [row[0] for row in connection.execute(query, [texts]).fetchall()]
+    assert [text[11:16] for text in found] == ["10:00", "12:00", "17:00", "12:00", "10:00", "12:00", "00:00", "12:00", "12:00", "12:00"]
