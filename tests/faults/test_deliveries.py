@@ -63,7 +63,7 @@ def deliver_everything(workers: Processes, world: World, work: Work, number: int
     world.declare(f"{EVENTS}after: {after}\n").declare(STATES)
     objects = {name: corpus(world, rng, name, number) for name in ("events", "states")}
     batches = deliveries(rng, objects)
-    returned = drain(workers, work, world.home, world.uri, batches)
+    returned = drain(workers, 4, work, world.home, world.uri, batches)
     print(f"{sum(map(len, batches))} deliveries of {2 * number} objects in {len(batches)} batches, {returned} went back")
     for name, given in objects.items():
         assert_model(world, name, given)

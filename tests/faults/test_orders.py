@@ -14,7 +14,7 @@ from tests.faults.oracle import assert_places
 from tests.world import World
 
 KEYS, VERSIONS, FILES = 1000, 10, 40
-SHUFFLES = 24 if LONG else 2
+SHUFFLES = 12 if LONG else 2
 PARTITIONED = STATES.replace("mode: merge", "mode: merge, partition_by: [n]")
 
 

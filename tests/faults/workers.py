@@ -3,12 +3,11 @@
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
@@ -21,14 +20,17 @@ from core.run import Undone
 from core.storage import ObjectRef
 from tests.world import World
 
-PATIENCE: Final = 600
+PATIENCE: Final = 1800
 """Seconds after which work that does not end is given up: no measure of anything."""
 
 MOST_TRIES: Final = 5
 """Deliveries before a queue gives a message to its dead letters (sam-template.yaml)."""
 
-meetings: Final[dict[int, Any]] = {}
+barriers: Final[dict[int, Any]] = {}
+"""In a process that works: the barrier for so many."""
+
 meeting: Any = None
+"""The one for those who work together now."""
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,16 @@ Work = Callable[[Path, str, Sequence[Message]], list[int]]
 class Processes:
     """A number of processes that take work as it comes, in the environment of whoever asks."""
 
-    def __init__(self, pool: Any, meetings: Mapping[int, Any]) -> None:
-        self._pool, self._meetings = pool, meetings
-
-    def share(self, work: Callable[..., list[Any]], tasks: Iterable[tuple[Any, ...]]) -> list[Any]:
-        """Do every task, in whichever process is free; return what all gave together, raise what one raised."""
-        return list(chain.from_iterable(self._done([(1, work, task) for task in tasks])))
+    def __init__(self, pool: Any, barriers: Mapping[int, Any]) -> None:
+        self._pool, self._barriers = pool, barriers
 
     def together(self, *tasks: tuple[Any, ...]) -> list[Any]:
-        """Do every task (a function and its arguments) in a process of its own, all at the same time: they `meet`."""
-        if len(tasks) in self._meetings:
-            self._meetings[len(tasks)].reset()
-        return self._done([(len(tasks), task[0], task[1:]) for task in tasks])
+        """Do every task (a function and its arguments) in a process of its own, all at the same time: they `meet`.
 
-    def _done(self, tasks: Sequence[tuple[int, Callable[..., Any], tuple[Any, ...]]]) -> list[Any]:
-        begun = [self._pool.apply_async(_do, (_environment(), *task)) for task in tasks]
+        Return what each gave; raise what one raised.
+        """
+        self._barriers[len(tasks)].reset()
+        begun = [self._pool.apply_async(_do, (_environment(), len(tasks), *task)) for task in tasks]
         return [one.get(PATIENCE) for one in begun]
 
 
@@ -69,30 +66,29 @@ class Processes:
 def processes(number: int) -> Iterator[Processes]:
     """Start processes; what is still at work at the end is killed. They spawn: delta-rs panics after a fork."""
     context = get_context("spawn")
-    barriers = {parties: context.Barrier(parties) for parties in range(2, number + 1)}
-    with context.Pool(number, initializer=_start, initargs=(barriers,)) as pool:
-        yield Processes(pool, barriers)
+    given = {parties: context.Barrier(parties) for parties in range(2, number + 1)}
+    with context.Pool(number, initializer=_start, initargs=(given,)) as pool:
+        yield Processes(pool, given)
 
 
-def _start(barriers: Mapping[int, Any]) -> None:
-    meetings.update(barriers)
+def _start(given: Mapping[int, Any]) -> None:
+    barriers.update(given)
 
 
 def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(("AWS_", "LAKELET_", "POWERTOOLS_"))}
 
 
-def _do(environment: dict[str, str], parties: int, work: Callable[..., Any], task: tuple[Any, ...]) -> Any:
+def _do(environment: dict[str, str], parties: int, work: Callable[..., Any], *arguments: Any) -> Any:
     global meeting
     for name in _environment():
         del os.environ[name]
     os.environ.update(environment)
-    meeting = meetings.get(parties)
+    meeting = barriers[parties]
     try:
-        return work(*task)
+        return work(*arguments)
     except BaseException:
-        if meeting:
-            meeting.abort()  # nobody waits for one who will not come
+        meeting.abort()  # nobody waits for one who will not come
         raise
 
 
@@ -110,17 +106,25 @@ def opened(home: Path, uri: str) -> World:
 # --- a queue -------------------------------------------------------------------------------------------------------------------------
 
 
-def drain(workers: Processes, work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> int:
-    """Have batches of messages worked off; what goes back is delivered again, alone. Return how many times that happened."""
-    messages = {message.id: message for batch in batches for message in batch}
-    back = workers.share(work, [(home, uri, batch) for batch in batches])
-    returned = len(back)
-    for tries in range(2, MOST_TRIES + 1):
-        again = [Message(name, messages[name].dataset, messages[name].ref, tries) for name in back]
-        back = workers.share(work, [(home, uri, [message]) for message in again])
-        returned += len(back)
-    assert back == [], f"{len(back)} messages would be dead letters"
+def drain(workers: Processes, number: int, work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> int:
+    """Have a number of processes work off batches of messages; what goes back is delivered again, alone. Return how often that was."""
+    returned = 0
+    for _ in range(MOST_TRIES):
+        hands = workers.together(*[(_work_off, work, home, uri, batches[hand::number]) for hand in range(number)])
+        batches = [[replace(message, tries=message.tries + 1)] for back in hands for message in back]
+        returned += len(batches)
+    assert not batches, f"{len(batches)} messages would be dead letters"
     return returned
+
+
+def _work_off(work: Work, home: Path, uri: str, batches: Sequence[Sequence[Message]]) -> list[Message]:
+    """Take one batch after the other; return the messages that go back."""
+    meet()
+    back = []
+    for batch in batches:
+        failed = work(home, uri, batch)
+        back += [message for message in batch if message.id in failed]
+    return back
 
 
 def by_core(home: Path, uri: str, batch: Sequence[Message]) -> list[int]:
