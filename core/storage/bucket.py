@@ -19,6 +19,11 @@ CHUNK: Final = 4 << 20
 GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
 DENIED: Final = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
 
+AGAIN: Final = retry(
+    retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True
+)
+"""For what obstore does not repeat when there was no answer, because it may have been done: what finds it done is content."""
+
 
 class Bucket:
     """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
@@ -111,7 +116,7 @@ class Bucket:
                     Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
                 )
 
-    @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True)
+    @AGAIN
     def claim(self, key: str, body: bytes) -> bool:
         try:
             with _translated(f"object {key}"):
@@ -120,6 +125,8 @@ class Bucket:
                 else:
                     self._client.put_object(Bucket=self.bucket, Key=self._full(key), Body=body, IfNoneMatch="*")
         except FileExistsError:
+            if _is_plain(self._full(key)) and self.get(key) is None:  # obstore 0.12 says so of a 409 too: another write is under way
+                raise Transient(f"object {key}", expected="it to be there", found="a write under way", remedy="Try again.") from None
             return False
         except FileNotFoundError as error:
             raise Transient(f"object {key}", expected=f"the bucket {self.bucket}", found="none") from error
@@ -150,6 +157,7 @@ class Bucket:
         except FileNotFoundError:
             return  # moved by an earlier try, or overwritten since
 
+    @AGAIN
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):
             obstore.delete(self._store, key)
