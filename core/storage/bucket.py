@@ -29,6 +29,11 @@ COPIED_AT_ONCE: Final = 64 << 20
 
 DENIED: Final = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
 
+AGAIN: Final = retry(
+    retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True
+)
+"""For what obstore does not repeat when there was no answer, because it may have been done: what finds it done is content."""
+
 
 class Bucket:
     """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
@@ -122,7 +127,7 @@ class Bucket:
                     Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
                 )
 
-    @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True)
+    @AGAIN
     def claim(self, key: str, body: bytes) -> bool:
         try:
             with _translated(f"object {key}"):
@@ -131,6 +136,8 @@ class Bucket:
                 else:
                     self._client.put_object(Bucket=self.bucket, Key=self._full(key), Body=body, IfNoneMatch="*")
         except FileExistsError:
+            if _is_plain(self._full(key)) and self.get(key) is None:  # obstore 0.12 says so of a 409 too: another write is under way
+                raise Transient(f"object {key}", expected="it to be there", found="a write under way", remedy="Try again.") from None
             return False
         except FileNotFoundError as error:
             raise Transient(f"object {key}", expected=f"the bucket {self.bucket}", found="none") from error
@@ -185,6 +192,7 @@ class Bucket:
             return None
         return told[WAS_VERSION], datetime.fromisoformat(told[WAS_MODIFIED])
 
+    @AGAIN
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):
             obstore.delete(self._store, key)

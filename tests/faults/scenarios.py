@@ -222,5 +222,5 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
         {ROWS: held((*NEW, (9, 9, ""))), REFUSED: [{"raw": "z,8,2025-01-01"}]},
         past=[csv(OLD, "x,7,2025-01-01"), csv([(9, 9, "2025-01-01")])],
     ),
-    "landing": Scenario(POSTED, {}, {}, act=act_on_posted, commit=r"^PUT \S*/landing/\S* create", places=(1, 0, 0)),
+    "landing": Scenario(POSTED, {}, {}, act=act_on_posted, commit=r"^PUT \S*/raw/\S* create", places=(1, 0, 0)),
 }  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import obstore
 import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
@@ -132,3 +133,15 @@ def test_s3_may_not_be_silent_for_ever(tmp_path: Path, s3_endpoint: str, monkeyp
     assert (limits.connect_timeout, limits.read_timeout) == (5, 10)
     with world.lake.workplace() as work, world.lake.session(work) as connection:
         assert connection.execute("select current_setting('http_timeout')").fetchone() == (30,)
+
+
+def test_a_write_that_is_under_way_is_not_taken_for_one_that_landed(
+    tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 answers 409 and nothing is there; obstore calls it the same as 412. Whoever posted would be told that the records are safe."""
+    store = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS).lake.raw
+    conflict = obstore.exceptions.AlreadyExistsError("409 ConditionalRequestConflict")
+    monkeypatch.setattr(obstore, "put", failing_once(obstore.put, conflict, at=1, after=False))
+    assert store.claim("raw/orders/a.csv", b"ours")
+    assert store.get("raw/orders/a.csv") == b"ours"
+    assert not store.claim("raw/orders/a.csv", b"theirs")
