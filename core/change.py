@@ -66,7 +66,7 @@ def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sour
     if time != held:
         return time < held
     (name,) = connection.execute(f"select max(_source) from ({relation(snapshot)})").fetchone() or (None,)
-    return name is not None and name > source
+    return (name or versions.newest(snapshot)) > source
 
 
 def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:

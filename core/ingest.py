@@ -22,8 +22,10 @@ from core.engine import fragments, schema_of
 from core.errors import OutOfTime, Transient
 from core.lake import Lake
 from core.quality import QUARANTINE, Batch, Tally
+from core.quoting import texts
 from core.settle import Fate, ObjectOutcome, settle
 from core.storage import ObjectGone, ObjectRef
+from core.versions import Standing
 
 ATTEMPTS: Final = 10
 REPLAY_WINDOW: Final = timedelta(days=30)
@@ -166,7 +168,7 @@ def _load(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targe
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
     lake.in_time(f"loading {batch.dataset.name}")
-    _commit_refused(lake, connection, batch, tallies, replaced=versions.replaced(connection, batch.dataset, target))
+    _commit_refused(lake, connection, batch, tallies, versions.standing_of(connection, batch.dataset, target))
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = [ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items()]
@@ -195,18 +197,17 @@ def _refuse_changed(lake: Lake, batch: Batch) -> None:
             raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
 
 
-def _commit_refused(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally], *, replaced: tuple[str, ...]
-) -> None:
+def _commit_refused(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, tallies: dict[int, Tally], found: Standing) -> None:
     """Commit the refused rows under the objects' identities, in place of what an earlier, interrupted try set aside for them.
 
-    And in place of what was set aside of the older versions of the objects that are `replaced`.
+    And in place of what was set aside of the older versions of the objects that are replaced; those that are late leave nothing.
     """
     dataset = batch.dataset
     quarantine = lake.quarantine(dataset)
     again = tuple(ref.source for ref in batch.objects.values() if quarantine and quarantine.identity(ref.source) is not None)
-    refused = {ref.source: int(ref.modified.timestamp() * 1000) for n, ref in batch.objects.items() if tallies[n].quarantined}
-    older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))
+    counts = {ref: tallies[n].quarantined for n, ref in batch.objects.items() if ref.source not in found.late}
+    refused = {ref.source: int(ref.modified.timestamp() * 1000) for ref, count in counts.items() if count}
+    older = bool(found.replaced and quarantine and versions.candidates(connection, quarantine, found.replaced))
     if not refused and not again and not older:
         return
     if quarantine is None:
@@ -214,12 +215,12 @@ def _commit_refused(
         quarantine = delta.ensure(
             uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside."
         )
-    rows = quality.refused_rows(connection, batch, now=lake.now())
-    kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
+    rows = f"from ({quality.refused_rows(connection, batch, now=lake.now())}) where not list_contains({texts(found.late)}, _source)"
+    kept, removed = without(connection, quarantine, again, found.replaced) if again or older else ("", ())
     if not refused and not removed:
         return
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
-    record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
+    record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(counts.values())}
     delta.commit(quarantine, Change(added, removed, refused, record=record), now=lake.now())
 
 

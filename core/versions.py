@@ -52,10 +52,10 @@ def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Stand
     return decide(batch, _held(connection, snapshot, batch))
 
 
-def replaced(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> tuple[str, ...]:
-    """Return the objects (keys) whose older rows go when the batch is committed to this snapshot."""
+def standing_of(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Standing:
+    """The same for a dataset of which one version of an object replaces another; of the others every version stands."""
     goes = dataset.target.mode == "append" and dataset.on_change == "replace"
-    return standing(connection, snapshot).replaced if goes else ()
+    return standing(connection, snapshot) if goes else Standing()
 
 
 def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) -> Standing:
@@ -78,10 +78,26 @@ def _held(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: Mapp
     times = {key: snapshot.identity(identity(key)) for key in batch}
     found: dict[str, Version] = {key: (time, "") for key, time in times.items() if time is not None}
     equal = [key for key, (time, _) in found.items() if any(time == other for other, _ in batch[key])]
+    names = _remembered(snapshot, equal) if equal else {}
+    found |= {key: (found[key][0], name) for key, name in names.items()}
+    equal = [key for key in equal if key not in names]
     forgotten = [key for key in batch if key not in found] if _has_forgotten(snapshot, batch) else []
     if keys := tuple(equal + forgotten):
         found |= _newest_rows(connection, snapshot, keys)
     return found
+
+
+def _remembered(snapshot: Snapshot, keys: Iterable[str]) -> dict[str, str]:
+    """Return the source of each object's newest version by what the table remembers: a version without rows left nothing else."""
+    wanted = set(keys)
+    loaded = sorted((time, source) for source, time in snapshot.remembered.items() if key_of(source) in wanted)
+    return {key_of(source): source for _, source in loaded}
+
+
+def newest(snapshot: Snapshot) -> str:
+    """Return the source of the newest object that the table remembers, '' where it remembers none."""
+    loaded = [(time, source) for source, time in snapshot.remembered.items() if "@" in source and not source.startswith("lakelet/")]
+    return max(loaded, default=(0, ""))[1]
 
 
 def _has_forgotten(snapshot: Snapshot, batch: Mapping[str, list[Version]]) -> bool:

@@ -130,6 +130,11 @@ class Snapshot:
         with files.open_input_file(path) as file:
             return ParquetFile(file).read(columns=["txn"])
 
+    @property
+    def remembered(self) -> Mapping[str, int]:
+        """All identities that the table recorded; none where the log is so long that each has to be asked for by itself."""
+        return (self._identities or {}) if self.version else {}
+
     def identity(self, name: str) -> int | None:
         """Return what the table recorded for an identity (an object, a transform's input), None if it never did."""
         if not self.version:
