@@ -57,35 +57,32 @@ class Histories(RuleBasedStateMachine):
     @rule(puts=puts, deliveries=deliveries)
     def deliver(self, puts: list[Put], deliveries: list[Delivery]) -> None:
         """A batch in any order, with doubles, with objects that are there no more."""
-        self._put_all(puts)
-        keys = [key for key, _ in deliveries]
+        keys = self._put_all(puts, deliveries)
         expected = self._expected(keys)
         done: list[Ingested] = []
-        self._load(keys, lambda: done.append(self.place.ingest(self._refs(deliveries))))
-        assert {
-            (outcome.object.key, outcome.reason if outcome.fate == "rejected" else outcome.fate) for outcome in done[0].objects
-        } == expected
+        self._load(keys, lambda: done.append(self._ingest(deliveries, keys)))
+        fates = {(o.object.key, o.reason if o.fate == "rejected" else o.fate) for o in done[0].objects}
+        assert fates == expected
         self._hold_balance(done[0])
 
     @rule(puts=puts, deliveries=deliveries, fault=faults)
     def deliver_in_trouble(self, puts: list[Put], deliveries: list[Delivery], fault: Fault) -> None:
-        self._put_all(puts)
-        self._load([key for key, _ in deliveries], lambda: self.place.ingest(self._refs(deliveries)), fault)
+        keys = self._put_all(puts, deliveries)
+        self._load(keys, lambda: self._ingest(deliveries, keys), fault)
 
     @rule(puts=puts, mine=deliveries, newer=puts, theirs=deliveries, at=st.integers(1, 2))
     def deliver_beside_a_rival(self, puts: list[Put], mine: list[Delivery], newer: list[Put], theirs: list[Delivery], at: int) -> None:
         """Another writer comes between the decision and the commit, perhaps with other versions of the same objects, and does upkeep."""
 
         def rival() -> None:
-            self._put_all(newer)
-            offset = self.place.offset
+            keys, offset = self._put_all(newer, theirs), self.place.offset
             self.place.turn(timedelta())
-            self._load([key for key, _ in theirs], lambda: self.place.ingest(self._refs(theirs)))
+            self._load(keys, lambda: self._ingest(theirs, keys))
             self._maintain()
             self.place.turn(offset)
 
-        self._put_all(puts)
-        self._load([key for key, _ in mine], lambda: self.place.ingest(self._refs(mine)), Fault("commit", "rival", at), rival)
+        keys = self._put_all(puts, mine)
+        self._load(keys, lambda: self._ingest(mine, keys), Fault("commit", "rival", at), rival)
 
     @precondition(lambda self: self.news)
     @rule()
@@ -138,22 +135,25 @@ class Histories(RuleBasedStateMachine):
 
     # --- how -------------------------------------------------------------------------------------------------------------------------
 
-    def _put_all(self, puts: list[Put]) -> None:
+    def _put_all(self, puts: list[Put], deliveries: Iterable[Delivery] = ()) -> list[str]:
+        """Put objects, and return the keys that are to be delivered: these, and those that were drawn."""
         for key, header, rows, time in puts:
             names = HEADERS.get(header, self.model.contract.header)
             known = [version.file for version in self.model.versions.values() if version.key == key]
             again = known[time % len(known)] if header == "again" and known else None
             self._put(key, again or File(names, tuple(rows)), time)
+        return [key for key, *_ in (*deliveries, *puts)]
 
     def _put(self, key: str, file: File, time: int) -> None:
         self.news = True
         self.model.put(key, file, time)
         self.place.put(key, file.body, time)
 
-    def _refs(self, deliveries: Iterable[Delivery]) -> list[ObjectRef]:
-        """Name objects as events do: some with the version that lies there now."""
-        named = [(key, self.model.raw.get(key) if pinned else None) for key, pinned in deliveries]
-        return [ObjectRef(key, source.rpartition("@")[2] if source else None) for key, source in named]
+    def _ingest(self, deliveries: Iterable[Delivery], keys: Iterable[str]) -> Ingested:
+        """Ingest objects named as events do: some with the version that lies there now."""
+        pinned = {key for key, with_version in deliveries if with_version}
+        sources = [(key, self.model.raw.get(key) if key in pinned else None) for key in keys]
+        return self.place.ingest([ObjectRef(key, source.rpartition("@")[2] if source else None) for key, source in sources])
 
     def _expected(self, keys: Iterable[str]) -> set[tuple[str, str]]:
         """Return what is to become of objects: loaded, already loaded, gone, or the reason for which each is rejected."""
@@ -283,7 +283,9 @@ class Histories(RuleBasedStateMachine):
             self._put(version.key, version.file, version.time)
             Histories.run(self)
         Histories.run(self)
-        assert not [step for step in self.place.run() if isinstance(step, Ingested | Transformed | Published)]
+        for rest in (lambda: None, self._maintain):
+            rest()
+            assert not [step for step in self.place.run() if isinstance(step, Ingested | Transformed | Published)]
         self.seen.clear()
         self.everything_is_where_it_belongs()
         self.the_tables_are_the_models()
