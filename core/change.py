@@ -68,9 +68,8 @@ def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sour
     if time != held and not out:
         return time < held
     (name,) = connection.execute(f"select max(_source) from ({relation(snapshot)})").fetchone() or (None,)
-    if name in out or (name is None and held // 1000 in out.values()):
-        return False  # what it is leaves it
-    return time < held if time != held else name is not None and name > source
+    name = name or versions.newest(snapshot)  # one without rows is remembered all the same
+    return name not in out and (held, name) > (time, source)
 
 
 def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:

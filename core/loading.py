@@ -14,9 +14,10 @@ from core.engine import fragments, schema_of
 from core.errors import Transient
 from core.lake import Lake
 from core.quality import QUARANTINE, Batch, Tally
+from core.quoting import texts
 from core.settle import Fate, ObjectOutcome
 from core.storage import ObjectRef
-from core.versions import Out
+from core.versions import Out, Standing
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,9 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     lake.in_time(f"loading {batch.dataset.name}")
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
-    replaced = versions.replaced(connection, batch.dataset, target, entry.out)
+    found = versions.standing_of(connection, batch.dataset, target, entry.out)
     if not entry.out:
-        _set_aside(lake, connection, batch, tallies, replaced, entry)
+        _set_aside(lake, connection, batch, tallies, found, entry)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = tuple(ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items())
@@ -107,7 +108,7 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     change = _entered(decision.change, batch, loaded, entry)
     version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
     if entry.out:
-        _set_aside(lake, connection, batch, tallies, replaced, entry)
+        _set_aside(lake, connection, batch, tallies, found, entry)
     oldest = min(ref.modified for ref in batch.objects.values())
     freshness = max((lake.now() - oldest).total_seconds(), 0)
     return Ingested(batch.dataset.name, loaded, version, reasons, warnings, freshness=freshness)
@@ -148,28 +149,29 @@ def _set_aside(
     connection: duckdb.DuckDBPyConnection,
     batch: Batch,
     tallies: Mapping[int, Tally],
-    replaced: tuple[str, ...],
+    found: Standing,
     entry: Entry,
 ) -> None:
     """Commit the refused rows under the objects' identities, in place of what an earlier try, or an earlier contract, set aside for them.
 
-    And in place of what was set aside of the older versions of the objects that are `replaced`.
+    And in place of what was set aside of the older versions of the objects that are replaced; those that are late leave nothing.
     """
     dataset, sources = batch.dataset, [ref.source for ref in batch.objects.values()]
-    refused = _identities(ref for number, ref in batch.objects.items() if tallies[number].quarantined)
+    counts = {ref: tallies[number].quarantined for number, ref in batch.objects.items() if ref.source not in found.late}
+    refused = _identities(ref for ref, count in counts.items() if count)
     quarantine = lake.quarantine(dataset) or (_new_quarantine(lake, dataset) if refused else None)
     if quarantine is None:
         return
     again = tuple(source for source in sources if source in entry.out or quarantine.identity(source) is not None)
-    older = bool(replaced and versions.candidates(connection, quarantine, replaced))
+    older = bool(found.replaced and versions.candidates(connection, quarantine, found.replaced))
     if not refused and not again and not older:
         return
-    rows = quality.refused_rows(connection, batch, now=lake.now())
-    kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
+    rows = f"from ({quality.refused_rows(connection, batch, now=lake.now())}) where not list_contains({texts(found.late)}, _source)"
+    kept, removed = without(connection, quarantine, again, found.replaced) if again or older else ("", ())
     if not refused and not removed:
         return
     added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
-    record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
+    record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(counts.values())}
     marks = ledger.amended(quarantine) if entry.out else {}
     delta.commit(quarantine, Change(added, removed, {**refused, **entry.identities}, marks, record), now=lake.now())
 

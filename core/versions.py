@@ -11,6 +11,7 @@ from typing import Final
 
 import duckdb
 
+from core import ledger
 from core.contract import Dataset
 from core.delta import DataFile, Snapshot
 from core.engine import bounded_columns, files_where, relation
@@ -59,10 +60,10 @@ def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, out: Out
     return decide(batch, _held(connection, snapshot, batch, out))
 
 
-def replaced(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out) -> tuple[str, ...]:
-    """Return the objects (keys) whose older rows go when the batch is committed to this snapshot."""
+def standing_of(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out) -> Standing:
+    """The same for a dataset of which one version of an object replaces another; of the others every version stands."""
     goes = dataset.target.mode == "append" and dataset.on_change == "replace"
-    return standing(connection, snapshot, out).replaced if goes else ()
+    return standing(connection, snapshot, out) if goes else Standing()
 
 
 def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) -> Standing:
@@ -81,16 +82,29 @@ def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) 
 
 
 def _held(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: Mapping[str, list[Version]], out: Out) -> dict[str, Version]:
-    """Return the newest version that the table holds of each object, where it holds one. Rows are read only where the log does not tell."""
+    """Return the newest version that the table holds of each object, where one stays. Rows are read only where the log does not tell."""
     times = {key: snapshot.identity(identity(key)) for key in batch}
-    leaving = {(key_of(source), time) for source, time in out.items()}
-    found: dict[str, Version] = {key: (time, "") for key, time in times.items() if time and (key, time) not in leaving}
-    equal = [key for key, (time, _) in found.items() if any(time == other for other, _ in batch[key])]
-    equal += [key for key, time in times.items() if (key, time) in leaving]
-    forgotten = [key for key in batch if key not in found] if _has_forgotten(snapshot, batch) else []
-    if keys := tuple(equal + forgotten):
-        found |= _newest_rows(connection, snapshot, keys, out)
-    return found
+    held: dict[str, Version] = {key: (time, "") for key, time in times.items() if time}
+    leaving = {key_of(source): time for source, time in out.items() if times.get(key_of(source)) == time}
+    doubtful = {key for key, (time, _) in held.items() if key in leaving or any(time == other for other, _ in batch[key])}
+    names = _remembered(snapshot, {key: held[key][0] for key in doubtful}) if doubtful else {}
+    held |= {key: (held[key][0], name) for key, name in names.items()}
+    forgotten = [key for key in batch if key not in held] if _has_forgotten(snapshot, batch) else []
+    if keys := tuple(doubtful - names.keys()) + tuple(forgotten):
+        held |= _newest_rows(connection, snapshot, keys)
+    return {key: (time, name) for key, (time, name) in held.items() if name not in out and (name or key not in leaving)}
+
+
+def _remembered(snapshot: Snapshot, times: Mapping[str, int]) -> dict[str, str]:
+    """Return the source of each object's version of a time, by what the table remembers: one without rows left nothing else."""
+    loaded = sorted(source for source, time in snapshot.identities.items() if times.get(key_of(source)) == time)
+    return {key_of(source): source for source in loaded if not ledger.is_undone(snapshot, source)}
+
+
+def newest(snapshot: Snapshot) -> str:
+    """Return the source of the newest object that the table remembers, '' where it remembers none."""
+    names = ((time, name) for name, time in snapshot.identities.items() if "@" in name and not name.startswith("lakelet/"))
+    return max((version for version in names if not ledger.is_undone(snapshot, version[1])), default=(0, ""))[1]
 
 
 def _has_forgotten(snapshot: Snapshot, batch: Mapping[str, list[Version]]) -> bool:
@@ -99,15 +113,13 @@ def _has_forgotten(snapshot: Snapshot, batch: Mapping[str, list[Version]]) -> bo
     return snapshot.created < datetime.fromtimestamp(newest / 1000, UTC) - REMEMBERED
 
 
-def _newest_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...], out: Out) -> dict[str, Version]:
+def _newest_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...]) -> dict[str, Version]:
     files = candidates(connection, snapshot, keys)
     rows = connection.execute(
         f"select distinct epoch_ms(_source_time), _source from ({relation(snapshot, files=files)}) where {is_of(keys)}"
     ).fetchall()
     found: dict[str, Version] = {}
     for time, source in rows:
-        if source in out:
-            continue
         found[key_of(source)] = max(found.get(key_of(source), (0, "")), (time, source))
     return found
 

@@ -6,6 +6,7 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,11 @@ def put(world: World, key: str, rows: str, age: int) -> None:
     if not world.uri.startswith("s3://"):
         moment = (datetime.now(UTC) - timedelta(minutes=age)).timestamp()
         os.utime(world.home / "lake" / key, (moment, moment))
+
+
+def _history(world: World, name: str) -> list[dict[str, Any]]:
+    snapshot = world.lake.named_table(name)
+    return snapshot.history() if snapshot else []
 
 
 def amounts(world: World) -> list[str]:
@@ -67,6 +73,20 @@ def test_versions_of_the_same_moment_are_ordered_by_their_source(world: World) -
         one = World(world.home / str(order), str(world.home / str(order) / "lake")).declare(ORDERS)
         for n in order:
             one.put("raw/orders/a.csv", HEADER + VERSIONS[n])
+            os.utime(one.home / "lake" / "raw/orders/a.csv", (1_790_000_000, 1_790_000_000))
+            one.run()
+        tables.append(amounts(one))
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.parametrize("declared", [ORDERS, ORDERS.replace("target: {", "target: {mode: overwrite, ")], ids=["append", "overwrite"])
+@pytest.mark.parametrize("amount", [2, 3])  # the one is a greater source than that of no rows, the other a smaller one
+def test_a_version_without_rows_keeps_its_place_among_those_of_its_moment(world: World, declared: str, amount: int) -> None:
+    tables = []
+    for order in (("", f"1,{amount},\n"), (f"1,{amount},\n", "")):
+        one = World(world.home / str(len(tables)), str(world.home / str(len(tables)) / "lake")).declare(declared)
+        for rows in order:
+            one.put("raw/orders/a.csv", HEADER + rows)
             os.utime(one.home / "lake" / "raw/orders/a.csv", (1_790_000_000, 1_790_000_000))
             one.run()
         tables.append(amounts(one))
@@ -107,6 +127,16 @@ def test_what_was_set_aside_of_the_older_version_goes_with_it(anywhere: World) -
     anywhere.run()
     assert anywhere.values("select count(*) from quarantine.orders") == [1]
     assert amounts(anywhere) == ["1.00", "1.00", "1.00"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_only_the_newest_version_s_rows_are_set_aside_in_every_order_of_arrival(world: World, order: tuple[int, ...]) -> None:
+    world.declare(ORDERS)
+    for n in order:
+        put(world, "raw/orders/a.csv", ("w,1.00,\nx,1.00,\n", "1,1.00,\ny,1.00,\n")[n], age=3 - n)
+        world.run()
+    assert world.values("select raw from quarantine.orders") == ["y,1.00,"]
+    assert sum(commit["lakelet"].get("quarantined", 0) for commit in _history(world, "quarantine.orders")) == (3 if order == (0, 1) else 1)
 
 
 def test_add_keeps_the_rows_of_every_version(world: World) -> None:
