@@ -1,9 +1,11 @@
 """Exact casts: text becomes a value only where it says exactly that value. Pure.
 
-DuckDB's own casts round (`1.7` to 2, `1.005` to 1.01), drop the time of day and know infinite dates: nothing of that is let through.
+DuckDB's own casts round (`1.7` to 2, `1.005` to 1.01, `1e-400` to 0), drop the time of day and what is finer than microseconds, take
+`25-01-01` for the year 25 and `epoch` for a day, know infinite dates and offsets of 25 hours: nothing of that is let through.
 Two expressions a column, so that the cast is computed once: `attempt` the quick one, `exact` what remains of it.
 """
 
+import re
 from typing import Final
 
 from core.contract import Column
@@ -12,6 +14,13 @@ from core.quoting import literal
 INTEGERS: Final = ("tinyint", "smallint", "integer", "bigint")
 FIRST, LAST = "0001-01-01", "9999-12-31"
 """The days that Delta, Athena and Python all can hold."""
+
+YEAR: Final = r"^\s*[0-9]{4}"
+OFFSET: Final = "[+-](1[5-9]|[2-9][0-9])(:?[0-9]{2})?$|[+-][0-9]{2}:?[6-9][0-9]$"
+"""An offset that no zone has: 15 hours and more, or 60 minutes."""
+
+CLOCK: Final = re.compile(r"%-?[HIMSpfgnTXcrRzZ]")
+"""The parts of a strptime format that tell more than the day."""
 
 
 def attempt(text: str, column: Column) -> str:
@@ -22,14 +31,17 @@ def attempt(text: str, column: Column) -> str:
         return text
     if _is_nested(column.type):
         return f"try_cast(try_cast({text} as json) as {column.type})"
-    return f"try_cast({text} as {column.type})"
+    cast = f"try_cast({text} as {column.type})"
+    if column.type == "timestamptz":  # apart, because DuckDB 1.5.5 reads what follows a zone's name as if it stood there, too
+        return f"case when ends_with({text}, 'Z') then {cast} when regexp_matches({text}, '[A-Za-z][A-Za-z]') then {cast} else {cast} end"
+    return cast
 
 
 def exact(text: str, tried: str, column: Column) -> str:
     """Return the column's value: the attempt where it is true to the text, a second look where the text is written otherwise, else NULL."""
     kind = column.type
     if column.format:
-        return _within(tried, kind)
+        return _within(_parsed(text, tried, column), kind)
     if kind == "json":
         return f"case when json_valid({text}) then {text} end"
     if kind in INTEGERS:
@@ -40,13 +52,14 @@ def exact(text: str, tried: str, column: Column) -> str:
         return _spelt(text, tried, kind, _decimal_pattern(kind), text)
     if kind == "date":
         moment = f"try_cast({text} as timestamp)"
-        midnight = f"case when {moment} = date_trunc('day', {moment}) then cast({moment} as date) end"
-        return _within(f"case when cast({tried} as varchar) = {text} then {tried} else {midnight} end", kind)
+        whole = f"{moment} = date_trunc('day', {moment}) and regexp_matches({text}, {literal(YEAR)}) and not {_finer(text)}"
+        return _within(f"case when cast({tried} as varchar) = {text} then {tried} when {whole} then cast({moment} as date) end", kind)
     if kind == "timestamptz":
-        return _within(f"case when length({text}) > 26 and {_finer_than_microseconds(text)} then null else {tried} end", kind)
+        return _moment(text, tried)
     if kind in ("float", "double"):
         written = f"isfinite({tried}) or isnan({tried}) or contains(lower({text}), 'inf')"
-        return f"case when ({written}) and not contains({text}, '_') then {tried} end"
+        kept = f"{tried} <> 0 or not regexp_matches({text}, '^[^eE]*[1-9]')"
+        return f"case when ({written}) and not contains({text}, '_') and ({kept}) then {tried} end"
     return tried
 
 
@@ -72,8 +85,26 @@ def _nested(text: str, tried: str) -> str:
     return f"case when json_contains(to_json({tried}), try_cast({text} as json)) then {tried} end"
 
 
-def _finer_than_microseconds(text: str) -> str:
-    return rf"regexp_matches({text}, '\.[0-9]{{6}}[0-9]*[1-9]')"
+def _moment(text: str, tried: str) -> str:
+    """Take a moment no finer than microseconds, whose offset can exist and whose year has four digits (`epoch` has none)."""
+    offset = f"length({text}) > 19 and not ends_with({text}, 'Z') and regexp_matches(right({text}, 6), {literal(OFFSET)})"
+    spelt = f"{tried} >= timestamptz '1970-01-02 00:00:00Z' or regexp_matches({text}, {literal(YEAR)})"
+    return f"case when {_finer(text)} or ({offset}) then null when {within(tried, 'timestamptz')} and ({spelt}) then {tried} end"
+
+
+def _parsed(text: str, tried: str, column: Column) -> str:
+    """Take what a declared format gives where the type holds all of it: a date no time of day, a timestamp no nanoseconds."""
+    parsed, form = f"try_strptime({text}, {literal(column.format or '')})", column.format or ""
+    if column.type == "date" and CLOCK.search(form):
+        return f"case when {parsed} = {tried} then {tried} end"
+    if "%n" in form:
+        return f"case when cast(cast({tried} as timestamp) as timestamp_ns) = {parsed} then {tried} end"
+    return tried
+
+
+def _finer(text: str) -> str:
+    """Return the condition that a moment is written finer than microseconds; only texts with so long an end are asked."""
+    return rf"(strpos({text}, '.') between 1 and length({text}) - 7 and regexp_matches({text}, '\.[0-9]{{6}}[0-9]*[1-9]'))"
 
 
 def _within(moment: str, kind: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -13,6 +14,7 @@ from core.engine import bounded_columns, files_where, fragments, relation
 from core.quality import table_columns
 from core.quoting import identifier, identifiers, literal, texts
 from core.sql import PROVENANCE, same_key, same_values, version_of
+from core.versions import Out, Standing
 
 FATES: Final = ("inserted", "updated", "superseded", "duplicate")
 """What becomes of an accepted row. duplicate: its key's row says the same already; superseded: its key has a newer one."""
@@ -21,6 +23,9 @@ NEWEST: Final = "lakelet/newest"
 """The mark that tells the time (microseconds) of the object that an overwritten table holds."""
 
 FEW_KEYS: Final = 10_000
+
+NOTHING: Final[Out] = MappingProxyType({})
+"""No version is taken out."""
 
 
 @dataclass(frozen=True)
@@ -31,60 +36,61 @@ class Decision:
     fates: Mapping[str, Mapping[str, int]]
 
 
-def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:
     """Add every accepted row. Of several versions of one object the newest stands, in any order of arrival, unless `on_change` is add."""
     rows = f"select {identifiers(table_columns(dataset))} from accepted"
-    if dataset.on_change == "add":
-        fates = _fates(connection, "select _source, 'inserted' as fate from accepted")
-        return Decision(Change(fragments(connection, rows, snapshot)), fates)
-    found = versions.standing(connection, snapshot)
+    found = versions.standing(connection, snapshot, out) if dataset.on_change != "add" else Standing()
     late = texts(found.late)
-    kept, removed = _without_older(connection, snapshot, found.replaced) if found.replaced else ("", ())
+    kept, removed = without(connection, snapshot, tuple(out), found.replaced) if out or found.replaced else ("", ())
     rows = f"{rows} where not list_contains({late}, _source)"
     added = fragments(connection, f"{rows} union all by name {kept}" if removed else rows, snapshot)
     fates = _fates(connection, f"select _source, if(list_contains({late}, _source), 'superseded', 'inserted') as fate from accepted")
     return Decision(Change(added, removed, identities=found.identities), fates)
 
 
-def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:
     """Let the newest object be the whole table; an older one that arrives later changes nothing."""
     newest = connection.execute(
         "select _source, epoch_us(_source_time) from objects order by _source_time desc, _source desc limit 1"
     ).fetchone()
-    if newest is None or _holds_newer(connection, snapshot, *newest):
+    source, time = newest or ("", 0)
+    if newest is None or _holds_newer(connection, snapshot, source, time, out):
         return Decision(Change(), _fates(connection, "select _source, 'superseded' as fate from accepted"))
-    source, time = newest
     query = f"select {identifiers(table_columns(dataset))} from accepted where _source = {literal(source)}"
     fates = _fates(connection, f"select _source, if(_source = {literal(source)}, 'inserted', 'superseded') as fate from accepted")
     change = Change(fragments(connection, query, snapshot), snapshot.files, marks={NEWEST: time}, exclusive=True)
     return Decision(change, fates)
 
 
-def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: str, time: int) -> bool:
+def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: str, time: int, out: Out) -> bool:
     """Say whether the table is a newer object; of two of the same time (S3 counts in seconds) the greater name is the newer one."""
     held = snapshot.identity(NEWEST) or 0
-    if time != held:
+    if time != held and not out:
         return time < held
     (name,) = connection.execute(f"select max(_source) from ({relation(snapshot)})").fetchone() or (None,)
-    return name is not None and name > source
+    if name in out or (name is None and held // 1000 in out.values()):
+        return False  # what it is leaves it
+    return time < held if time != held else name is not None and name > source
 
 
-def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> Decision:
+def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:
     """Let the newest version of each key stay, in any order of arrival: target rows that lose and new keys make the fragments.
 
     Only files that may hold one of the keys are read (by statistics), only those that hold a losing row are written again.
+    Rows that are taken out have lost to anything: what is to take their place is among the accepted rows.
     """
     _rank(connection, dataset)
     candidates = _candidates(connection, dataset, snapshot)
-    _match(connection, dataset, snapshot, candidates)
+    _match(connection, dataset, snapshot, candidates, out)
     touched = {path for (path,) in connection.execute("select distinct _path from matched where _wins").fetchall()}
-    rewritten = tuple(file for file in candidates if file.path in touched)
+    touched |= {file.path for file in holding(connection, snapshot, tuple(out))}
+    rewritten = tuple(file for file in snapshot.files if file.path in touched)
     columns = identifiers(table_columns(dataset))
     keys = [f"matched.{identifier(name)} = kept.{identifier(name)}" for name in dataset.key]
     query = (
         f"select {columns} from latest as kept where not exists (select 1 from matched where not _wins and {' and '.join(keys)})\n"
         f"union all\nselect {columns} from ({relation(snapshot, files=rewritten)}) as kept "
-        f"where not exists (select 1 from matched where _wins and {' and '.join(keys)})"
+        f"where not exists (select 1 from matched where _wins and {' and '.join(keys)}) and not {_from(out)}"
     )
     return Decision(Change(fragments(connection, query, snapshot), rewritten, exclusive=True), _fates(connection, _merge_fates(dataset)))
 
@@ -135,7 +141,7 @@ def _file_tests(dataset: Dataset, snapshot: Snapshot, *, exact: bool) -> str:
     return " and ".join(test for _, test in tests)
 
 
-def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, candidates: tuple[DataFile, ...]) -> None:
+def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, candidates: tuple[DataFile, ...], out: Out) -> None:
     values = [column.name for column in dataset.columns]
     connection.execute(
         "create or replace temp table matched as\n"
@@ -143,8 +149,14 @@ def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
         f"       {version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)} as _wins,\n"
         f"       {same_values('latest', 'held', values)} as _same\n"
         f"from ({relation(snapshot, files=candidates, file_column='_path')}) as held\n"
-        f"join latest on {same_key('held', 'latest', dataset.key)}"
+        f"join latest on {same_key('held', 'latest', dataset.key)}\n"
+        f"where not {_from(out, 'held.')}"
     )
+
+
+def _from(out: Out, row: str = "") -> str:
+    """Return the condition that a row comes from one of these versions."""
+    return f"list_contains({texts(out)}, {row}_source)"
 
 
 def _merge_fates(dataset: Dataset) -> str:
@@ -168,7 +180,7 @@ def _fates(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, dict[
     return found
 
 
-SINKS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Snapshot], Decision]]] = {
+SINKS: Final[Mapping[str, Callable[[duckdb.DuckDBPyConnection, Dataset, Snapshot, Out], Decision]]] = {
     "append": append,
     "merge": merge,
     "overwrite": overwrite,
@@ -180,21 +192,25 @@ def without(
 ) -> tuple[str, tuple[DataFile, ...]]:
     """Return the query of the rows that remain, and the files to remove, when the rows of some objects are taken out of a table.
 
-    `sources` are versions; `keys` are objects, whose rows go whatever the version.
+    `sources` are versions; `keys` are objects, whose rows go whatever the version. Only files that may hold one are read.
     """
-    condition = f"(list_contains({texts(sources)}, _source) or {versions.is_of(keys)})"
-    return _without(connection, snapshot, snapshot.files, condition)
+    removed = holding(connection, snapshot, sources, keys)
+    gone = _of(sources, keys)
+    return f"select {identifiers(snapshot.schema.names)} from ({relation(snapshot, files=removed)}) where not {gone}", removed
 
 
-def _without_older(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...]) -> tuple[str, tuple[DataFile, ...]]:
-    """The same for all versions of some objects; only the files that may hold one are read."""
-    return _without(connection, snapshot, versions.candidates(connection, snapshot, keys), versions.is_of(keys))
-
-
-def _without(
-    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, files: tuple[DataFile, ...], condition: str
-) -> tuple[str, tuple[DataFile, ...]]:
-    held = f"select distinct _path from ({relation(snapshot, files=files, file_column='_path')}) where {condition}"
+def holding(
+    connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, sources: tuple[str, ...], keys: tuple[str, ...] = ()
+) -> tuple[DataFile, ...]:
+    """Return the files that hold a row of some objects."""
+    objects = tuple(dict.fromkeys((*map(versions.key_of, sources), *keys)))
+    files = versions.candidates(connection, snapshot, objects) if objects else ()
+    if not files:
+        return ()
+    held = f"select distinct _path from ({relation(snapshot, files=files, file_column='_path')}) where {_of(sources, keys)}"
     paths = {path for (path,) in connection.execute(held).fetchall()}
-    removed = tuple(file for file in files if file.path in paths)
-    return f"select {identifiers(snapshot.schema.names)} from ({relation(snapshot, files=removed)}) where not {condition}", removed
+    return tuple(file for file in files if file.path in paths)
+
+
+def _of(sources: tuple[str, ...], keys: tuple[str, ...]) -> str:
+    return f"(list_contains({texts(sources)}, _source) or {versions.is_of(keys)})"

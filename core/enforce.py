@@ -16,6 +16,7 @@ from core.lake import Lake
 from core.quality import Batch
 from core.readers import Prepared, RawFile
 from core.readers.files import GZIP
+from core.session import UNBLAMED
 from core.settle import ObjectOutcome
 from core.source import CsvOptions
 from core.storage import ObjectRef
@@ -83,6 +84,7 @@ def _rejection(dataset: Dataset, ref: ObjectRef, rejection: Rejected) -> ObjectO
         "object": ref.key,
         "version": ref.version,
         "size": ref.size,
+        "modified": ref.modified.isoformat(),
         "dataset": dataset.name,
         "reason": rejection.reason,
         "message": str(rejection),
@@ -128,7 +130,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
     if remaining.files:
         try:
             quality.enforce(connection, remaining, mount, careful=True)
-        except duckdb.InterruptException:
+        except UNBLAMED:
             raise
         except duckdb.Error as error:
             raise Terminal(

@@ -12,6 +12,7 @@ from core.delta import Snapshot
 from core.engine import relation
 from core.lake import Lake
 from core.quoting import identifier, identifiers, literal
+from core.session import UNBLAMED
 
 LAST_LOADS: Final = 10
 
@@ -40,7 +41,7 @@ def violations(lake: Lake, declaration: Declaration) -> tuple[Violation, ...]:
 def _told(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, expect: Expect, now: str) -> str:
     try:
         return _message(connection, snapshot, expect, now)
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:  # a transform's expectation of a column that its result does not have
         return f"it cannot be checked: {str(error).splitlines()[0]}"

@@ -11,10 +11,12 @@ from typing import Final
 from urllib.parse import quote
 
 import duckdb
+from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.contract import Dataset, Declaration, Export, Transform
 from core.delta import Snapshot, changed_partitions, partitions
 from core.engine import relation
+from core.errors import OutOfTime, Transient
 from core.lake import Lake
 from core.quoting import identifiers, literal
 from core.sql import PROVENANCE
@@ -39,6 +41,12 @@ def refresh(lake: Lake, declaration: Declaration) -> tuple[Exported, ...]:
     return tuple(done for export in declaration.exports if (done := _refresh(lake, declaration, export)))
 
 
+@retry(
+    retry=retry_if_exception_type(Transient) & retry_if_not_exception_type(OutOfTime),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(0.2, 2),
+    reraise=True,
+)
 def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported | None:
     """Write the partitions that changed, and look again: whoever writes an older version last must notice that there is a newer one."""
     written, done = 0, None

@@ -28,6 +28,9 @@ ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_LAKE = "./lake"
 AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
 
+LIMITS = {"timeout": "30s", "connect_timeout": "5s", "read_timeout": "10s"}
+"""How long a request to S3 may take in all, to connect, and without a word. DuckDB knows the first, boto3 the others, delta-rs no third."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -89,7 +92,7 @@ def _aws_options(env: Mapping[str, str]) -> dict[str, str]:
         found |= _profile()
     if found.get("aws_endpoint_url", "").startswith("http://"):
         found["aws_allow_http"] = "true"
-    return found
+    return {**found, **LIMITS}
 
 
 def _profile() -> dict[str, str]:

@@ -18,6 +18,7 @@ from core.delta import Change, DataFile, Snapshot
 from core.engine import MANY_PARTITIONS, fragments, relation
 from core.errors import Conflict, OutOfTime, Terminal, Transient
 from core.lake import Lake
+from core.session import UNBLAMED
 from core.units import duration, size
 
 FEW: Final = 5
@@ -240,7 +241,7 @@ def _compact(lake: Lake, connection: duckdb.DuckDBPyConnection, path: str, snaps
 def _rewritten(connection: duckdb.DuckDBPyConnection, path: str, snapshot: Snapshot, files: Step) -> tuple[DataFile, ...]:
     try:
         return fragments(connection, relation(snapshot, files=files), snapshot)
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:
         raise Transient(f"compaction of {path}", found=str(error).splitlines()[0], remedy="Its table is unchanged; try again.") from error

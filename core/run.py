@@ -5,20 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from core import expect, export, register, transform
 from core.contract import Dataset, Declaration, Transform
-from core.errors import Conflict, LakeError, OutOfTime, Terminal, Transient
+from core.errors import LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
 from core.export import Exported
-from core.ingest import Ingested, ingest
+from core.ingest import batches, ingest
 from core.lake import Lake
+from core.loading import Ingested, Withdrawn
 from core.storage import ObjectRef
 from core.transform import Transformed
 
-BATCH_OBJECTS: Final = 1000
-BATCH_BYTES: Final = 1 << 30
 ANNOUNCED_WITHIN: Final = timedelta(minutes=15)
 """How long an object may lie in raw before it is taken for one that no event will announce."""
 
@@ -69,7 +68,7 @@ class Undone:
     """Whether nothing is wrong but the time: it was left for another run."""
 
 
-Step = Begun | Ingested | Transformed | Published | Violated | Unknown | Undone
+Step = Begun | Ingested | Withdrawn | Transformed | Published | Violated | Unknown | Undone
 
 
 def whatever_waits(_: Dataset, __: ObjectRef, ___: datetime) -> bool:
@@ -97,16 +96,16 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
             continue
         if isinstance(declaration, Dataset):
             refs = [ref for ref in found.get(declaration.name, []) if ready(declaration, ref, lake.now())]
-            yield from _guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
+            yield from guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
         else:
-            yield from _guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
+            yield from guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
 
 
 def run_objects(lake: Lake, refs: Mapping[str, Sequence[ObjectRef]], *, behind_window: bool = False) -> Iterator[Step]:
     """Load these objects and no others, by dataset, what is read by others first, and publish what changed."""
     for declaration in lake.project.order:
         if isinstance(declaration, Dataset) and declaration.name in refs:
-            yield from _guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
+            yield from guarded(declaration, _ingest_all(lake, declaration, refs[declaration.name], behind_window=behind_window))
 
 
 def follow(lake: Lake, loaded: Iterable[str]) -> Iterator[Step]:
@@ -120,7 +119,7 @@ def follow(lake: Lake, loaded: Iterable[str]) -> Iterator[Step]:
             continue
         if changed.isdisjoint(name.removeprefix("quarantine.") for name in declaration.inputs):
             continue
-        for step in _guarded(declaration, _transform(lake, declaration, ignore_schedules=False)):
+        for step in guarded(declaration, _transform(lake, declaration, ignore_schedules=False)):
             if isinstance(step, Transformed):
                 changed.add(step.transform)
             yield step
@@ -131,7 +130,7 @@ def transform_if_due(lake: Lake, declaration: Transform) -> Iterator[Step]:
     return _transform(lake, declaration, ignore_schedules=False)
 
 
-def _guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
+def guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
     """One declaration's failure leaves the others alone."""
     try:
         yield from steps
@@ -155,7 +154,9 @@ def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) ->
         yield Begun(declaration.name, "transforming")
         try:
             done = transform.run(lake, declaration)
-        except Conflict:
+        except OutOfTime:
+            raise
+        except Transient:
             done = _run_again(lake, declaration, when)
     if done:
         yield done
@@ -164,13 +165,21 @@ def _transform(lake: Lake, declaration: Transform, *, ignore_schedules: bool) ->
         yield from judge(lake, declaration)
 
 
+def due(lake: Lake) -> tuple[str, ...]:
+    """Return the transforms that are due now."""
+    return tuple(name for name, declaration in lake.project.transforms.items() if _is_due(lake, declaration, declaration.when))
+
+
 def _is_due(lake: Lake, declaration: Transform, when: str) -> bool:
     return transform.is_due(when, transform.readiness(lake, declaration), lake.now())
 
 
-@retry(retry=retry_if_exception_type(Conflict), stop=stop_after_attempt(5), wait=wait_random_exponential(0.1, 2), reraise=True)
+PASSING: Final = retry_if_exception_type(Transient) & retry_if_not_exception_type(OutOfTime)
+
+
+@retry(retry=PASSING, stop=stop_after_attempt(5), wait=wait_random_exponential(0.1, 2), reraise=True)
 def _run_again(lake: Lake, declaration: Transform, when: str) -> Transformed | None:
-    """Run it where the run that won left it due; None where that one did all there was."""
+    """Run it where it still is due; None where the run that won, or our own whose answer was lost, did all there was."""
     return transform.run(lake, declaration) if _is_due(lake, declaration, when) else None
 
 
@@ -241,17 +250,3 @@ def roots(lake: Lake) -> list[str]:
         parent = prefix[: prefix.rstrip("/").rfind("/") + 1]
         prefixes.add(parent if parent and not any(path.startswith(parent) for path in ours) else prefix)
     return sorted(p for p in prefixes if not any(p != other and p.startswith(other) for other in prefixes))
-
-
-def batches(refs: Sequence[ObjectRef]) -> Iterator[list[ObjectRef]]:
-    """Cut work into batches of at most 1,000 objects or 1 GiB; an object that is larger is a batch of its own."""
-    batch: list[ObjectRef] = []
-    size = 0
-    for ref in refs:
-        if batch and (len(batch) >= BATCH_OBJECTS or size + ref.size > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(ref)
-        size += ref.size
-    if batch:
-        yield batch

@@ -5,10 +5,15 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Event, Thread
+from typing import Final
 
 import duckdb
 
+from core.errors import Transient
 from core.quoting import literal, texts
+
+UNBLAMED: Final = (duckdb.InterruptException, duckdb.IOException)
+"""Out of time, or storage that failed for longer than httpfs tries: no SQL and no file is to blame."""
 
 
 @contextmanager
@@ -26,6 +31,7 @@ def open_session(
     `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills; after `seconds` every statement is
     interrupted (DuckDB knows no time limit of its own). After this nothing can be installed,
     loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
+    Storage that fails is Transient.
     """
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
     allowed = [f"{location.rstrip('/')}/" for location in (*locations, str(work))]
@@ -48,6 +54,8 @@ def open_session(
     try:
         with _watched(connection, seconds):
             yield connection
+    except duckdb.IOException as error:
+        raise Transient("reading or writing files", found=str(error).splitlines()[0], remedy="Try again.") from error
     finally:
         connection.interrupt()  # or else closing waits for an interrupted stream for ever
         connection.close()
@@ -94,3 +102,5 @@ def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str,
     }
     given = ", ".join(f"{name} {literal(value)}" for name, value in options.items() if value)
     connection.execute(f"create secret lake (type s3, {given})")
+    if limit := credentials.get("timeout"):
+        connection.execute(f"set http_timeout = {limit.removesuffix('s')}")

@@ -4,17 +4,25 @@ import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
 from core.contract import Dataset
+from core.errors import Transient
 from core.lake import Lake
 from core.storage import ObjectRef
 
-LONGEST_NAME: Final = 255 - len(".report.json")
+REPORT: Final = ".report.json"
+"""The end of the name of the report that lies beside each rejected object."""
+
+LONGEST_NAME: Final = 255 - len(REPORT)
 """Bytes that a file's name may have on every file system, beside its report."""
 
-Fate = Literal["loaded", "already loaded", "rejected", "gone", "refused"]
+Fate = Literal["loaded", "already loaded", "undone", "rejected", "gone", "refused"]
+"""undone: it was loaded, and taken out again on purpose. refused: it may have been loaded, and nobody can tell any more."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +38,20 @@ class ObjectOutcome:
 
 def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> None:
     """Bring every object to its place: archived when loaded, beside its report when rejected. Can be repeated."""
-
-    def one(outcome: ObjectOutcome) -> None:
-        ref = outcome.object
-        if outcome.fate == "rejected":
-            to = f"rejected/{outcome.reason}/{place(dataset, ref)}"
-            lake.raw.put(f"{to}.report.json", outcome.report.encode())
-            lake.raw.move(ref, to)
-        elif outcome.fate in ("loaded", "already loaded") and dataset.after == "archive":
-            lake.raw.move(ref, f"archived/{place(dataset, ref)}")
-
     with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        list(pool.map(one, outcomes))
+        list(pool.map(partial(_bring, lake, dataset), outcomes))
+
+
+@retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.2, 2), reraise=True)
+def _bring(lake: Lake, dataset: Dataset, outcome: ObjectOutcome) -> None:
+    """Bring one object to its place, and not at the first refusal call failed what is loaded."""
+    ref = outcome.object
+    if outcome.fate == "rejected":
+        to = f"rejected/{outcome.reason}/{place(dataset, ref)}"
+        lake.raw.put(f"{to}{REPORT}", outcome.report.encode())
+        lake.raw.move(ref, to)
+    elif outcome.fate in ("loaded", "already loaded", "undone") and dataset.after == "archive":
+        lake.raw.move(ref, f"archived/{place(dataset, ref)}")
 
 
 def place(dataset: Dataset, ref: ObjectRef) -> str:

@@ -5,19 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
 from core import transform
 from core.contract import Dataset, Declaration, Transform
 from core.delta import Snapshot
 from core.lake import Lake
 from core.run import is_data, sweep
+from core.settle import REPORT
 from core.storage import ObjectRef
 from core.transform import Readiness
 from core.units import duration
-
-REPORT: Final = ".report.json"
-"""The end of the name of the report that lies beside each rejected object."""
 
 
 @dataclass(frozen=True)

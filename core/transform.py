@@ -16,7 +16,9 @@ from core.delta import Change, Snapshot
 from core.engine import Layout, Planned, fragments, schema_of, storable
 from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
+from core.ledger import AMENDED, amended
 from core.pruning import Condition, conditions
+from core.session import UNBLAMED
 from core.source import CRON
 
 RAN: Final = "lakelet/ran"
@@ -47,6 +49,8 @@ class Readiness:
     consumed: Mapping[str, int]
     ran: datetime | None
     rewritten: bool = False
+    amended: bool = False
+    """Whether rows that it consumed were taken out of an input since, or run again."""
 
 
 def is_due(when: str, ready: Readiness, now: datetime) -> bool:
@@ -54,9 +58,9 @@ def is_due(when: str, ready: Readiness, now: datetime) -> bool:
 
     Every input must have been loaded once. Then `all_inputs` waits until each has a version that was not consumed yet, the others until one
     has; a schedule also waits for its next tick since the last run. One that reads nothing (a calendar) runs once, or at each tick. One
-    whose SQL was changed runs at once.
+    whose SQL was changed, or whose inputs were amended, runs at once.
     """
-    if ready.rewritten and all(ready.now.values()):
+    if (ready.rewritten or ready.amended) and all(ready.now.values()):
         return True
     if not ready.now:
         return ready.ran is None or (when not in ("all_inputs", "any_input") and next_tick(when, ready.ran) <= now)
@@ -84,9 +88,11 @@ def readiness(lake: Lake, transform: Transform) -> Readiness:
     ran = table.identity(RAN) if table else None
     versions = {name: snapshot.data_version if snapshot else None for name, snapshot in tables.items()}
     moment = datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None
-    return Readiness(
-        versions, consumed, moment, rewritten=bool(ran) and table is not None and table.identity(QUERY) != _fingerprint(transform)
-    )
+    if table is None or not ran:
+        return Readiness(versions, consumed, moment)
+    rewritten = table.identity(QUERY) != _fingerprint(transform)
+    again = any((found.identity(AMENDED) or 0) > (table.identity(_amended(name, found)) or 0) for name, found in tables.items() if found)
+    return Readiness(versions, consumed, moment, rewritten, amended=again)
 
 
 def run(lake: Lake, transform: Transform) -> Transformed:
@@ -105,6 +111,7 @@ def run(lake: Lake, transform: Transform) -> Transformed:
         added = _fragments(connection, transform, target or planned)
         target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
         marks = {_input(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
+        marks |= _amendments(target, inputs)
         _refuse_older(target, marks)
         rows, now = sum(file.rows for file in added), lake.now()
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}
@@ -117,6 +124,18 @@ def run(lake: Lake, transform: Transform) -> Transformed:
 def _input(name: str, table: Snapshot) -> str:
     """Return the mark of an input's version; of this very table, because one that was made again counts from 0."""
     return f"input/{name}/{table.id}"
+
+
+def _amendments(target: Snapshot, inputs: Mapping[str, Snapshot]) -> dict[str, int]:
+    """Return the marks of how often each input had been amended; where one was since the last run, this run amends its own table, too."""
+    counts = {_amended(name, snapshot): count for name, snapshot in inputs.items() if (count := snapshot.identity(AMENDED))}
+    since = target.identity(RAN) and any(count > (target.identity(mark) or 0) for mark, count in counts.items())
+    return {**counts, **(amended(target) if since else {})}
+
+
+def _amended(name: str, table: Snapshot) -> str:
+    """Return the mark of how often an input had been amended; taken after its lock, it cannot be overtaken as a version can."""
+    return f"amended/{name}/{table.id}"
 
 
 def _fingerprint(transform: Transform) -> int:
@@ -136,7 +155,7 @@ def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Trans
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:
     try:
         schema = schema_of(connection, storable(connection, transform.query))
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error
@@ -152,7 +171,7 @@ def _ensure(lake: Lake, transform: Transform, planned: Planned) -> Snapshot:
 def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, table: Layout) -> tuple[delta.DataFile, ...]:
     try:
         return fragments(connection, storable(connection, transform.query), table)
-    except duckdb.InterruptException:
+    except UNBLAMED:
         raise
     except duckdb.Error as error:
         raise _failed(transform, error) from error

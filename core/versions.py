@@ -23,6 +23,10 @@ Version = tuple[int, str]
 """A version's time (ms) and its source, by which versions are ordered: S3 counts in seconds, so times alone may be equal."""
 
 
+Out = Mapping[str, int]
+"""The versions (sources) whose rows one commit takes out of the table, with their times (ms)."""
+
+
 @dataclass(frozen=True)
 class Standing:
     """What becomes of a batch's versions: `late` ones (sources) have a newer one, `replaced` are the objects (keys) whose older rows go."""
@@ -43,19 +47,22 @@ def identity(key: str) -> str:
     return f"lakelet/newest/{key}"
 
 
-def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> Standing:
-    """Find out which versions of the batch (the session's table `objects`) stand against each other and against the table's."""
+def standing(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, out: Out) -> Standing:
+    """Find out which versions of the batch (the session's table `objects`) stand against each other and against the table's.
+
+    Those that the same commit takes `out` of the table are as if they had never been there.
+    """
     found = connection.execute("select epoch_ms(_source_time), _source from objects").fetchall()
     batch: dict[str, list[Version]] = {}
     for time, source in found:
         batch.setdefault(key_of(source), []).append((time, source))
-    return decide(batch, _held(connection, snapshot, batch))
+    return decide(batch, _held(connection, snapshot, batch, out))
 
 
-def replaced(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> tuple[str, ...]:
+def replaced(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out) -> tuple[str, ...]:
     """Return the objects (keys) whose older rows go when the batch is committed to this snapshot."""
     goes = dataset.target.mode == "append" and dataset.on_change == "replace"
-    return standing(connection, snapshot).replaced if goes else ()
+    return standing(connection, snapshot, out).replaced if goes else ()
 
 
 def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) -> Standing:
@@ -73,14 +80,16 @@ def decide(batch: Mapping[str, Iterable[Version]], held: Mapping[str, Version]) 
     return Standing(tuple(late), tuple(replaced), newest)
 
 
-def _held(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: Mapping[str, list[Version]]) -> dict[str, Version]:
+def _held(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, batch: Mapping[str, list[Version]], out: Out) -> dict[str, Version]:
     """Return the newest version that the table holds of each object, where it holds one. Rows are read only where the log does not tell."""
     times = {key: snapshot.identity(identity(key)) for key in batch}
-    found: dict[str, Version] = {key: (time, "") for key, time in times.items() if time is not None}
+    leaving = {(key_of(source), time) for source, time in out.items()}
+    found: dict[str, Version] = {key: (time, "") for key, time in times.items() if time and (key, time) not in leaving}
     equal = [key for key, (time, _) in found.items() if any(time == other for other, _ in batch[key])]
+    equal += [key for key, time in times.items() if (key, time) in leaving]
     forgotten = [key for key in batch if key not in found] if _has_forgotten(snapshot, batch) else []
     if keys := tuple(equal + forgotten):
-        found |= _newest_rows(connection, snapshot, keys)
+        found |= _newest_rows(connection, snapshot, keys, out)
     return found
 
 
@@ -90,13 +99,15 @@ def _has_forgotten(snapshot: Snapshot, batch: Mapping[str, list[Version]]) -> bo
     return snapshot.created < datetime.fromtimestamp(newest / 1000, UTC) - REMEMBERED
 
 
-def _newest_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...]) -> dict[str, Version]:
+def _newest_rows(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, keys: tuple[str, ...], out: Out) -> dict[str, Version]:
     files = candidates(connection, snapshot, keys)
     rows = connection.execute(
         f"select distinct epoch_ms(_source_time), _source from ({relation(snapshot, files=files)}) where {is_of(keys)}"
     ).fetchall()
     found: dict[str, Version] = {}
     for time, source in rows:
+        if source in out:
+            continue
         found[key_of(source)] = max(found.get(key_of(source), (0, "")), (time, source))
     return found
 

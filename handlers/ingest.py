@@ -6,8 +6,8 @@ from typing import Any
 
 from core import run
 from core.errors import Transient
-from core.ingest import Ingested
 from core.lake import Lake
+from core.loading import Ingested
 from core.run import Undone, Unknown
 from core.storage import ObjectRef
 from handlers.events import Announced, Message, messages
@@ -60,7 +60,7 @@ def take(lake: Lake, found: Sequence[Message]) -> dict[str, str]:
 
 
 def _settle(lake: Lake, unit: Sequence[Assigned]) -> tuple[dict[str, str], set[str]]:
-    """Load one unit of work; return what stays undone, by dataset, and the datasets whose tables changed."""
+    """Load one unit of work; return what stays undone, by dataset, and the datasets whose tables changed, now or before a crash."""
     watch(lake, (unknown for assigned in unit for unknown in assigned.unknown))
     if scheduled := [key for assigned in unit for key in assigned.scheduled]:
         logger.info("left to their schedule", extra={"objects": scheduled[:20], "count": len(scheduled)})
@@ -70,7 +70,7 @@ def _settle(lake: Lake, unit: Sequence[Assigned]) -> tuple[dict[str, str], set[s
     with segment(f"load {', '.join(sorted(refs))}"[:200]):
         steps = watch(lake, run.run_objects(lake, refs))
     undone = {step.name: step.error for step in steps if isinstance(step, Undone)}
-    return undone, {step.dataset for step in steps if isinstance(step, Ingested) and step.version is not None}
+    return undone, {step.dataset for step in steps if isinstance(step, Ingested) and step.count("loaded") + step.count("already loaded")}
 
 
 def assign(lake: Lake, announced: Iterable[Announced]) -> Assigned:

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any, Final
 
 from core.errors import Transient
-from core.ingest import Ingested
 from core.lake import Lake, Settings
+from core.loading import Ingested
 from core.run import Step, Undone, Violated
 from core.transform import Transformed
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
-from core.ingest import Ingested
+from core.loading import Ingested, Withdrawn
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
 from handlers.wording import sentence
@@ -108,7 +108,7 @@ def measured(step: Step) -> dict[str, float]:
 
 def _name(step: Step) -> str:
     match step:
-        case Ingested():
+        case Ingested() | Withdrawn():
             return step.dataset
         case Transformed():
             return step.transform
@@ -138,6 +138,8 @@ def _fields(step: Step) -> dict[str, Any]:
                 "refused": [o.object.key for o in step.objects if o.fate == "refused"][:20],
                 "seconds": round(step.seconds, 3),
             }
+        case Withdrawn():
+            return {"dataset": step.dataset, "version": step.version, "objects": len(step.objects), "rows": step.rows}
         case Transformed():
             return {
                 "transform": step.transform,

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from core import run
 from core.errors import OutOfTime, Terminal
-from core.ingest import Ingested
 from core.lake import Lake
+from core.loading import Ingested
 from core.maintenance import Maintained, maintain
 from core.run import Step, Undone
 from core.status import overdue

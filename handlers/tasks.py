@@ -8,8 +8,9 @@ from typing import Any, Final
 from core import enforce, run
 from core.contract import Dataset, Transform
 from core.errors import OutOfTime, Terminal
-from core.ingest import Ingested, load
+from core.ingest import load
 from core.lake import Lake
+from core.loading import Ingested
 from core.maintenance import maintain
 from core.project import levels
 from core.run import Undone

@@ -1,6 +1,6 @@
 """What is said of the steps of a run, in words: in a terminal, a log, a message. Pure, and without a terminal's library."""
 
-from core.ingest import Ingested
+from core.loading import Ingested, Withdrawn
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
 
@@ -21,9 +21,13 @@ def sentence(step: Step) -> str:
         case Ingested():
             rows, loaded = step.balance, plural(step.count("loaded"), "object")
             aside = [f"{step.count('already loaded')} loaded before"] if step.count("already loaded") else []
-            aside += [f"{step.count(fate)} {fate}" for fate in ("rejected", "refused", "gone") if step.count(fate)]
+            aside += [f"{step.count(fate)} {fate}" for fate in ("undone", "rejected", "refused", "gone") if step.count(fate)]
             aside += [f"{rows['quarantined']:,} rows quarantined"] if rows["quarantined"] else []
             return ", ".join([f"{step.dataset}: {loaded} and {plural(rows['accepted'], 'row')} loaded", *aside, duration(step.seconds)])
+        case Withdrawn():
+            aside = [f"{plural(step.refused, 'quarantined row')} dropped"] if step.refused else []
+            aside += [f"{plural(step.restored, 'row')} back"] if step.restored else []
+            return ", ".join([f"{step.dataset}: {plural(len(step.objects), 'object')} and {plural(step.rows, 'row')} taken out", *aside])
         case Transformed():
             return f"{step.transform}: {plural(step.rows, 'row')}, {duration(step.seconds)}"
         case Published():

@@ -23,9 +23,8 @@ def s3_endpoint() -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, str(Path(__file__).with_name("s3.py")), str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     endpoint = f"http://127.0.0.1:{port}"
     try:
         _wait_for(endpoint)
@@ -63,13 +62,18 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Make a versioned bucket of its own, reachable through the environment, and return a lake's address in it."""
     import boto3
 
-    settings = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+    reach(endpoint, monkeypatch)
     name = f"lake-{uuid4().hex[:12]}"
     s3 = boto3.client("s3", region_name="us-east-1")
     s3.create_bucket(Bucket=name)
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     return f"s3://{name}/shop"
+
+
+def reach(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the environment name this S3 server and nothing else of AWS."""
+    settings = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": endpoint}
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)

@@ -12,8 +12,8 @@ import yaml
 
 from core import run
 from core.declarations import load
-from core.ingest import Ingested
 from core.lake import Lake, Settings
+from core.loading import Ingested
 from core.run import Step
 
 ORDERS = """

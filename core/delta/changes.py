@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
-from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -17,6 +18,8 @@ from core.errors import Conflict
 LOCK: Final = "lakelet"
 """The transaction id that every Change which removes files takes one further: the table's optimistic lock."""
 
+ATTEMPT: Final = "lakelet.attempt"
+"""The key of the commit's metadata by which the one who wrote it knows it again."""
 
 AFTERWARDS: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """What delta-rs does after a commit. Left to itself it also clears the log each time, for which it lists all of it: 1.3 s behind 3,000
@@ -44,13 +47,14 @@ class Change:
 def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
     """Commit a Change through the snapshot that it was decided on and return the table's new version.
 
-    Raises Conflict for any error, a lost answer included: the commit may have landed. Open the table again and look the identities up
-    before doing anything else.
+    A commit that landed is never reported as failed: after any error the log is asked whether it holds this very one. Raises Conflict
+    where it does not, or does not yet: open the table again and look the identities up before doing anything else.
     """
     table = snapshot._table
     refuse_unwritable(snapshot.uri, table.protocol())
     moment = int(now.timestamp() * 1000)
-    properties = _properties(snapshot, change, moment)
+    attempt = uuid4().hex
+    properties = _properties(snapshot, change, moment, attempt)
     actions: list[Any] = [_add(file, moment, change.data_change) for file in change.added]
     actions += [_remove(file, moment, change.data_change) for file in change.removed]
     try:
@@ -62,30 +66,48 @@ def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
             commit_properties=properties,
             post_commithook_properties=AFTERWARDS,
         )
+        table.update_incremental()
+        return int(table.version())
     except (CommitFailedError, DeltaError, OSError) as error:
+        if (landed := _landed(snapshot, attempt)) is not None:
+            return landed
         raise Conflict(f"commit to {snapshot.uri} at version {snapshot.version}", found=first_line(error), remedy="Try again.") from error
-    table.update_incremental()
-    return int(table.version())
 
 
-def _properties(snapshot: Snapshot, change: Change, moment: int) -> CommitProperties:
+def _landed(snapshot: Snapshot, attempt: str) -> int | None:
+    """Return the version that an attempt became although an error was told; None where there is no such version, or nobody can tell now.
+
+    delta-rs repeats a commit whose answer was lost, finds its own version taken, and takes that for another writer's.
+    """
+    try:
+        table = DeltaTable(snapshot._table.table_uri, storage_options=snapshot._table._storage_options)
+        newer = table.version() - snapshot.version
+        return next((commit["version"] for commit in table.history(newer) if commit.get(ATTEMPT) == attempt), None) if newer else None
+    except (DeltaError, OSError):
+        return None
+
+
+def _properties(snapshot: Snapshot, change: Change, moment: int, attempt: str) -> CommitProperties:
     marks = dict(change.marks)
     if change.removed or change.exclusive:
         marks[LOCK] = (snapshot.identity(LOCK) or 0) + 1
     identities = [Transaction(name, version, moment) for name, version in change.identities.items()]
     if not change.data_change:
-        return upkeep_properties(snapshot, change.record, marks)
-    return _carrying(change.record, [*identities, *_forever(marks)])
+        return upkeep_properties(snapshot, change.record, marks, attempt)
+    return _carrying(change.record, [*identities, *_forever(marks)], attempt)
 
 
-def upkeep_properties(snapshot: Snapshot, record: Mapping[str, Any], marks: Mapping[str, int] | None = None) -> CommitProperties:
+def upkeep_properties(
+    snapshot: Snapshot, record: Mapping[str, Any], marks: Mapping[str, int] | None = None, attempt: str = ""
+) -> CommitProperties:
     """Return what a commit carries that changes nothing which a query could see: it is counted, so that it can be subtracted."""
     count = (snapshot.identity(UPKEEP) or 0) + 1
-    return _carrying({**record, "upkeep": True}, _forever({**(marks or {}), UPKEEP: count}))
+    return _carrying({**record, "upkeep": True}, _forever({**(marks or {}), UPKEEP: count}), attempt)
 
 
-def _carrying(record: Mapping[str, Any], transactions: Sequence[Any]) -> CommitProperties:
-    return CommitProperties(custom_metadata={RECORD: json.dumps(record, separators=(",", ":"))}, app_transactions=list(transactions))
+def _carrying(record: Mapping[str, Any], transactions: Sequence[Any], attempt: str) -> CommitProperties:
+    told = {RECORD: json.dumps(record, separators=(",", ":")), ATTEMPT: attempt}
+    return CommitProperties(custom_metadata=told, app_transactions=list(transactions))
 
 
 def _forever(marks: Mapping[str, int]) -> list[Any]:

@@ -25,14 +25,14 @@ def last_checkpoint(store: Store) -> int | None:
     return int(found["version"]) if "version" in found and "parts" not in found and "v2Checkpoint" not in found else None
 
 
-def transactions(store: Store, version: int, checkpoint: Checkpoint) -> Mapping[str, int] | None:
+def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL) -> Mapping[str, int] | None:
     """Return every id that a version remembers with its own version; None where that can't be told: ask for each by itself then.
 
     An id older than the table's retention is still told as long as the log holds it: to know of an object that was loaded is the safe side.
     """
     announced = last_checkpoint(store)
     first = 0 if announced is None else announced + 1
-    if first > version + 1 or version - first > LONGEST_TAIL:
+    if first > version + 1 or version - first > longest:
         return None
     with ThreadPoolExecutor(store.lanes) as pool:
         tail = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, version + 1))))

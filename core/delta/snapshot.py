@@ -1,6 +1,7 @@
 """One version of a table, as it was opened: its files, its schema, what it remembers. Reads the log, writes nothing."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -138,6 +139,18 @@ class Snapshot:
             return self._identities.get(name)
         version: int | None = self._table.transaction_version(name)
         return version
+
+    @property
+    def identities(self) -> Mapping[str, int]:
+        """Everything that the table recorded, by name; raises Transient where the log's files can't be read all at once."""
+        if not self.version:
+            return {}
+        found = self._identities
+        if found is None:
+            found = log.transactions(self._log, self.version, self._checkpointed, longest=math.inf)
+        if found is None:
+            raise Transient(f"the log of {self.uri}", expected="every commit since its last checkpoint", found="a gap", remedy="Try again.")
+        return found
 
     @property
     def tail(self) -> int:

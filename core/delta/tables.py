@@ -19,6 +19,9 @@ CONFIGURATION: Final = {
 }
 """What a table is made with. delta-rs writes a checkpoint after each twentieth commit by itself."""
 
+BUSY: Final = "Invalid table version: 0"
+"""What delta-rs 1.6.6 makes, when it creates a table, of S3's answer that another conditional write is under way (409)."""
+
 
 def described(schema: pa.Schema, descriptions: Mapping[str, str]) -> pa.Schema:
     """Return a schema whose columns carry their descriptions, as Delta's readers (Athena among them) show them."""
@@ -56,6 +59,8 @@ def _create(uri: str, schema: pa.Schema, partition_by: tuple[str, ...], options:
     except CommitFailedError as error:
         raise Conflict(f"table {uri}", found=first_line(error)) from error
     except DeltaError as error:
+        if BUSY in str(error):
+            raise Conflict(f"table {uri}", found=first_line(error), remedy="Try again.") from error
         raise Terminal(f"table {uri}", expected="it to be created", found=first_line(error), remedy="Mend its declaration.") from error
     except OSError as error:
         raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from error

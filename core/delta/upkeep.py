@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote
 
 from deltalake.exceptions import CommitFailedError, DeltaError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.delta.changes import upkeep_properties
 from core.delta.protocol import refuse_unwritable
@@ -42,8 +43,12 @@ def checkpoint(snapshot: Snapshot) -> None:
         raise Transient(f"table {snapshot.uri}", expected="a checkpoint", found=first_line(error), remedy="Try again.") from error
 
 
+@retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True)
 def clear_log(snapshot: Snapshot) -> None:
-    """Delete what of a table's log is both behind a checkpoint and past its retention; a checkpoint is always the first that stays."""
+    """Delete what of a table's log is both behind a checkpoint and past its retention; a checkpoint is always the first that stays.
+
+    Again where there was no answer: delta-rs does not repeat a deletion.
+    """
     try:
         snapshot._table.cleanup_metadata()
     except (DeltaError, OSError) as error:
@@ -57,7 +62,10 @@ def configure(snapshot: Snapshot, properties: Mapping[str, str]) -> Snapshot:
     try:
         snapshot._table.alter.set_table_properties(dict(properties), commit_properties=carried)
     except (CommitFailedError, DeltaError, OSError) as error:
-        raise Conflict(f"table {snapshot.uri}", found=first_line(error), remedy="Try again.") from error
+        reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
+        if reopened is None or not properties.items() <= reopened.properties.items():  # or else only the answer was lost
+            raise Conflict(f"table {snapshot.uri}", found=first_line(error), remedy="Try again.") from error
+        return reopened
     reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
     assert reopened is not None, "a table that was just altered can be opened"
     return reopened

@@ -17,14 +17,14 @@ from core.land.names import laid_out
 from core.project import tables_in
 from core.quality import Batch
 from core.readers import RawFile
-from core.session import open_session
+from core.session import UNBLAMED, open_session
 from core.source import JsonlSource
 from core.sql import expression
 from core.storage import ObjectRef
 
 DECLARED_WRONG: Final = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.NotImplementedException)
-OUT_OF: Final = (duckdb.InterruptException, duckdb.OutOfMemoryException)
-"""Out of time or memory: no record is to blame."""
+OUT_OF: Final = (*UNBLAMED, duckdb.OutOfMemoryException)
+"""Out of time or memory, or storage failed: no record is to blame."""
 
 
 @dataclass(frozen=True)

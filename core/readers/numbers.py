@@ -6,6 +6,7 @@ A record whose numbers could be bent (rare, found by one pattern) is read from a
 import json
 import re
 
+from core.casts import INTEGERS
 from core.contract import Dataset
 from core.quoting import literal
 
@@ -15,14 +16,17 @@ MARK_IN_JSON = r"\u0001\u0002#"
 TOKENS = r'("(?:[^"\\]|\\.)*")|(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)'
 BEFORE = r"[:,\[]\s*"
 LONG = r"-?[0-9][0-9.]{15}"
-WRITTEN = r"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}\]]|-0\s*[,}\]]"
+VANISHING = r"-?(?:[0-9.]+[eE]-[0-9]{3}|0\.0000)"
+NEGATIVE_ZERO = r"-0\s*[,}\]]"
+WRITTEN = rf"-?[0-9.]+[eE]|-?[0-9]+\.[0-9]*0\s*[,}}\]]|{NEGATIVE_ZERO}"
 
 
 def guard(dataset: Dataset) -> str:
     """Return the pattern of the records that need the marked copy; '' where no column can be bent.
 
-    Long numbers lose digits. Short ones only change their looks (1.50, 1e2), which matters where the text itself is kept: anywhere in
-    a nested or rescued value, or right behind the key of a varchar column.
+    Long numbers lose digits, tiny ones become 0 (1e-400) or no decimal (0.00001), and -0 loses its sign. Others only change their looks
+    (1.50, 1e2), which matters where the text itself is kept: anywhere in a nested or rescued value, or right behind the key of a varchar
+    column.
     """
     types = {column.type for column in dataset.read_columns}
     if dataset.source.unknown_columns == "rescue" or any(map(nested, types)):
@@ -33,9 +37,11 @@ def guard(dataset: Dataset) -> str:
         if column.type == "varchar"
     }
     if texts:
-        return rf"{BEFORE}{LONG}|(?:{'|'.join(map(re.escape, sorted(texts)))})\s*:\s*(?:{WRITTEN}|[\[{{])"
-    if any(kind == "bigint" or kind.startswith("decimal") for kind in types):
-        return BEFORE + LONG
+        return rf"{BEFORE}(?:{LONG}|{VANISHING}|{NEGATIVE_ZERO})|(?:{'|'.join(map(re.escape, sorted(texts)))})\s*:\s*(?:{WRITTEN}|[\[{{])"
+    if any(kind in INTEGERS or kind.startswith("decimal") for kind in types):
+        return f"{BEFORE}(?:{LONG}|{VANISHING}|{NEGATIVE_ZERO})"
+    if any(kind in ("float", "double") for kind in types):
+        return f"{BEFORE}(?:{VANISHING}|{NEGATIVE_ZERO})"
     return ""
 
 

@@ -1,16 +1,17 @@
 """Parquet: its columns by their exact names, each value as a text that casts back to the same value. What has no such text is refused."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
 
-from core.contract import Dataset
+from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
+from core.readers import instants
 from core.readers.files import Prepared, RawFile, refused, unpacked
 
 if TYPE_CHECKING:
@@ -33,6 +34,11 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     refusals = [f"{field.name} {field.type}" for field in schema if field.name in wanted and _without_text(field.type)]
     if refusals:
         raise refused(dataset, file.name, "invalid_schema", "types that have no text", found=f"[{', '.join(refusals)}]")
+    try:
+        path = instants.exact(path, wanted)
+        schema = pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
     return Prepared(file.number, path, file.name, tuple(schema.names), types=tuple(_named(field.type) for field in schema))
 
 
@@ -52,12 +58,42 @@ def raw_records(_: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[i
     with pq.ParquetFile(file.path) as source:
         for batch in source.iter_batches(use_threads=False):
             here = [ordinal for ordinal in wanted if before < ordinal <= before + batch.num_rows]
-            rows = batch.take([ordinal - before - 1 for ordinal in here]).to_pylist() if here else []
+            rows = _sayable(batch.take([ordinal - before - 1 for ordinal in here])).to_pylist() if here else []
             found.update({ordinal: json.dumps(row, ensure_ascii=False, default=str) for ordinal, row in zip(here, rows, strict=True)})
             before += batch.num_rows
             if not wanted or before >= wanted[-1]:
                 break
     return found
+
+
+def _sayable(batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    """Make texts of dates and times: Python has none of nanoseconds, nor of the year 10000, and a refused row may hold just that."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    def naive(kind: "pa.DataType") -> "pa.DataType":
+        return pa.timestamp(kind.unit) if types.is_timestamp(kind) else kind
+
+    def text(kind: "pa.DataType") -> "pa.DataType":
+        return pa.string() if types.is_temporal(kind) and not types.is_duration(kind) else kind
+
+    for change in (naive, text):
+        batch = batch.cast(pa.schema([field.with_type(_changed(field.type, change)) for field in batch.schema]))
+    return batch
+
+
+def _changed(kind: "pa.DataType", change: "Callable[[pa.DataType], pa.DataType]") -> "pa.DataType":
+    """Return a type whose innermost types are changed."""
+    import pyarrow as pa
+    import pyarrow.types as types
+
+    if types.is_list(kind) or types.is_large_list(kind):
+        return pa.list_(_changed(kind.value_type, change))
+    if types.is_struct(kind):
+        return pa.struct([field.with_type(_changed(field.type, change)) for field in kind])
+    if types.is_map(kind):
+        return pa.map_(kind.key_type, _changed(kind.item_type, change))
+    return change(kind)
 
 
 def position(_: Dataset, __: Prepared, ordinal: int) -> str:
@@ -98,7 +134,7 @@ def _named(kind: "pa.DataType") -> str:
 def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
     names, kinds = files[0].header, dict(zip(files[0].header, files[0].types, strict=True))
     path = next(name for name in ("_path", "__path", "___path") if name not in map(str.lower, names))
-    columns = [f"{_text(column.source_name, kinds[column.source_name])} as {identifier(column.name)}" for column in dataset.read_columns]
+    columns = [f"{_text(column, kinds[column.source_name])} as {identifier(column.name)}" for column in dataset.read_columns]
     rescued = [_rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
     selected = ",\n    ".join(
         [
@@ -113,8 +149,13 @@ def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:
     return f"select\n    {selected}\nfrom read_parquet([{paths}], filename = '{path}', hive_partitioning = false)"
 
 
-def _text(name: str, kind: str) -> str:
-    return f"cast(to_json({identifier(name)}) as varchar)" if kind.startswith("nested ") else f"cast({identifier(name)} as varchar)"
+def _text(column: Column, kind: str) -> str:
+    name = identifier(column.source_name)
+    if kind.startswith("nested "):
+        return f"cast(to_json({name}) as varchar)"
+    if column.type == "double" and kind in ("float", "halffloat"):  # its own text, 0.1, is that of another double
+        name = f"cast({name} as double)"
+    return f"cast({name} as varchar)"
 
 
 def _rescued(dataset: Dataset, names: Sequence[str]) -> str:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from core.quoting import literal
 
 HEAD = 1 << 16
+SPOKEN = ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity")
+"""Numbers that are none in JSON, as DuckDB may write them."""
 
 
 class Text(NamedTuple):
@@ -47,7 +49,8 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
     if not pieces:
         return "false"
     merged = [literal("".join(texts)) if isinstance(texts[0], _Literal) else texts[0] for texts in _runs(pieces)]
-    spoken = "not contains(_raw, 'NaN') and not contains(_raw, 'Infinity')"  # both would come out as they went in
+    colon = '": ' if spaced else '":'
+    spoken = " and ".join(f"not contains(_raw, '{colon}{word}')" for word in SPOKEN)  # they would come out as they went in
     return f"_raw = concat({', '.join(merged)}) and {spoken}"
 
 

@@ -1,10 +1,12 @@
 """XLSX: one sheet's cells as text, laid out in Parquet once, with a bad record wherever a cell holds an error.
 
 Numbers: the sheet's reader rounds its text to 9 decimals, so where that could matter the numbers are read as such, too. A float or
-double column takes them whole, any other to the 15 digits that a spreadsheet itself shows. Rows without any cell are no records.
+double column takes them whole, any other to the 15 digits that a spreadsheet itself shows, and none beyond 2^53, where they are not the
+digits that were typed. A time of day, a duration and the 29th of February 1900 are no dates. Rows without any cell are no records.
 """
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FALSE_DIGITS = r"-?[1-9][0-9]{6,}\.[0-9]{9}"
+LARGE = r"^-?[0-9]{16,}$"
+LARGEST = 1 << 53
+EARLY = r"^(189|190[0-4])[0-9]?-"
 NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 
 
@@ -38,6 +43,7 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
         cells, places, errors = _cells(workbook, sheet, options)
         names, columns = _columns(dataset, file, cells)
         numbers = _numbers(workbook, sheet, dataset, names, columns, places)
+        errors = _misread(workbook, sheet, dataset, names, columns, places) | errors
     except fastexcel.FastExcelError as error:
         raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
     target = path.with_name(f"{path.stem}.sheet.parquet")
@@ -145,6 +151,49 @@ def _numbers(
         sheet, header_row=None, skip_rows=_options(dataset).first_row - 1, dtypes="float", use_columns=list(suspects)
     ).to_arrow()
     return dict(zip(suspects.values(), loaded.columns, strict=True))
+
+
+def _misread(
+    workbook: Any, sheet: str, dataset: Dataset, names: Sequence[str], columns: Mapping[int, "pa.Array"], places: Sequence[int]
+) -> dict[int, str]:
+    """Return the rows (from 0) in which a cell is not what its text says. Texts of cells are told from numbers by reading them as such."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    declared = {column.source_name: column.type for column in dataset.read_columns}
+    found: dict[int, str] = {}
+    for name, place in zip(names, columns, strict=True):
+        kind = declared.get(name, "double")
+        dated = kind in ("date", "timestamptz")
+        if kind in ("float", "double") or not pc.any(pc.match_substring_regex(columns[place], EARLY if dated else LARGE)).as_py():
+            continue
+        loaded = workbook.load_sheet(
+            sheet,
+            header_row=None,
+            skip_rows=_options(dataset).first_row - 1,
+            dtypes="duration" if dated else "boolean",
+            use_columns=[places[place]],
+        ).to_arrow()
+        cells = loaded.column(0).cast(pa.duration("us")).cast(pa.int64()) if dated else loaded.column(0)
+        pairs = enumerate(zip(columns[place].to_pylist(), cells.to_pylist(), strict=True))
+        problem = _no_date if dated else _no_integer
+        found |= {row: f"column {places[place] + 1} holds {said}" for row, (text, cell) in pairs if (said := problem(text, cell))}
+    return found
+
+
+def _no_date(text: str | None, microseconds: int | None) -> str:
+    """Say what a cell holds whose days do not count from a date: 1900 was no leap year, but spreadsheets have its day 60."""
+    day = None if microseconds is None else microseconds / 86_400_000_000
+    if day is None or not text or not re.match(EARLY, text):
+        return ""
+    if 60 <= day < 61 and text.startswith("1900"):
+        return "the 29th of February 1900"
+    return "a time and no date" if day < 1 and not (day == 0 and text.startswith("1904")) else ""
+
+
+def _no_integer(text: str | None, cell: bool | None) -> str:
+    large = cell is not None and text and re.match(LARGE, text) and abs(int(text)) >= LARGEST
+    return "a number beyond 2^53, of which a spreadsheet keeps no more than 15 digits" if large else ""
 
 
 def _suspicious(column: Column) -> str:

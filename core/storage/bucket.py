@@ -4,25 +4,42 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, cast
 
 import obstore
 from obstore.store import S3Store
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.errors import LakeError, Terminal, Transient
 from core.storage.objects import ObjectRef, gone
 
 CHUNK: Final = 4 << 20
 GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
+SAID: Final = ("ContentType", "ContentEncoding", "ContentLanguage", "ContentDisposition", "CacheControl")
+WAS_VERSION: Final = "lakelet-version"
+WAS_MODIFIED: Final = "lakelet-modified"
+METADATA_BYTES: Final = 1800
+"""Of a producer's own metadata: S3 takes 2 KB in all, and an object that can't be archived for its sake would stay in raw for good."""
+
+COPIED_AT_ONCE: Final = 64 << 20
+"""Bytes that one request copies; what is larger is copied in parts, side by side."""
+
 DENIED: Final = (obstore.exceptions.PermissionDeniedError, obstore.exceptions.UnauthenticatedError)
+
+AGAIN: Final = retry(
+    retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True
+)
+"""For what obstore does not repeat when there was no answer, because it may have been done: what finds it done is content."""
 
 
 class Bucket:
     """S3. Reads go through obstore; copies and deletes of one version through boto3, because obstore cannot name the version."""
 
     lanes = 16
+    keeps_time = False
 
     def __init__(self, uri: str, options: Mapping[str, str]) -> None:
         self.uri = uri.rstrip("/")
@@ -36,9 +53,12 @@ class Bucket:
     @cached_property
     def _client(self) -> Any:
         import boto3
+        from botocore.config import Config
 
+        limits = {name: int(self._options[name].removesuffix("s")) for name in ("connect_timeout", "read_timeout") if name in self._options}
         return boto3.client(
             "s3",
+            config=Config(**limits),
             endpoint_url=self._options.get("aws_endpoint_url"),
             region_name=self._options.get("aws_region"),
             aws_access_key_id=self._options.get("aws_access_key_id"),
@@ -107,6 +127,7 @@ class Bucket:
                     Bucket=self.bucket, Key=self._full(key), Body=body if isinstance(body, bytes) else body.read_bytes()
                 )
 
+    @AGAIN
     def claim(self, key: str, body: bytes) -> bool:
         try:
             with _translated(f"object {key}"):
@@ -115,6 +136,8 @@ class Bucket:
                 else:
                     self._client.put_object(Bucket=self.bucket, Key=self._full(key), Body=body, IfNoneMatch="*")
         except FileExistsError:
+            if _is_plain(self._full(key)) and self.get(key) is None:  # obstore 0.12 says so of a 409 too: another write is under way
+                raise Transient(f"object {key}", expected="it to be there", found="a write under way", remedy="Try again.") from None
             return False
         except FileNotFoundError as error:
             raise Transient(f"object {key}", expected=f"the bucket {self.bucket}", found="none") from error
@@ -127,16 +150,16 @@ class Bucket:
         except FileNotFoundError:
             return None
 
-    def move(self, ref: ObjectRef, to: str) -> None:
+    def move(self, ref: ObjectRef, to: str, *, was: ObjectRef | None = None) -> None:
         if ref.version is None:
             raise Terminal(f"object {ref.key}", expected="a version", found="none", remedy="Fetch it first.")
         bare = _is_etag(ref.version)  # a bucket without versions: only what is still the same may go
         versioned = {} if bare else {"VersionId": ref.version}
-        unchanged = {"CopySourceIfMatch": ref.version} if bare else {}
+        unchanged, same = ({"CopySourceIfMatch": ref.version}, {"IfMatch": ref.version}) if bare else ({}, {})
         source = {"Bucket": self.bucket, "Key": self._full(ref.key), **versioned}
         try:
             with _translated(f"object {ref.key}"):
-                self._client.copy(source, self.bucket, self._full(to), ExtraArgs=unchanged)
+                self._copy(source, to, {**self._told({**source, **same}, was or ref), **unchanged}, ref.size)
                 copied = self._client.head_object(Bucket=self.bucket, Key=self._full(to))
                 if copied["ContentLength"] != ref.size:
                     raise Transient(f"copy of {ref.key} to {to}", expected=f"{ref.size} bytes", found=str(copied["ContentLength"]))
@@ -145,6 +168,31 @@ class Bucket:
         except FileNotFoundError:
             return  # moved by an earlier try, or overwritten since
 
+    def _told(self, which: Mapping[str, str], was: ObjectRef) -> dict[str, Any]:
+        """Return what a copy says of itself: all that its producer said, and which version it was at which time."""
+        head = self._client.head_object(**which)
+        said = {name: head[name] for name in SAID if name in head}
+        ours = {WAS_VERSION: str(was.version), WAS_MODIFIED: was.modified.isoformat()}
+        theirs = head["Metadata"] if sum(map(len, (*head["Metadata"], *head["Metadata"].values()))) < METADATA_BYTES else {}
+        return {**said, "Metadata": {**theirs, **ours}, "MetadataDirective": "REPLACE"}
+
+    def _copy(self, source: Mapping[str, str], to: str, extra: Mapping[str, Any], size: int) -> None:
+        if size <= COPIED_AT_ONCE:
+            self._client.copy_object(CopySource=source, Bucket=self.bucket, Key=self._full(to), **extra)
+        else:
+            self._client.copy(source, self.bucket, self._full(to), ExtraArgs=extra)
+
+    def origin(self, ref: ObjectRef) -> tuple[str, datetime] | None:
+        try:
+            with _translated(f"object {ref.key}"):
+                told = self._client.head_object(Bucket=self.bucket, Key=self._full(ref.key))["Metadata"]
+        except FileNotFoundError:
+            raise gone(ref) from None
+        if WAS_VERSION not in told or WAS_MODIFIED not in told:
+            return None
+        return told[WAS_VERSION], datetime.fromisoformat(told[WAS_MODIFIED])
+
+    @AGAIN
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):
             obstore.delete(self._store, key)

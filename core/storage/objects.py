@@ -36,6 +36,8 @@ class Store(Protocol):
     uri: str
     lanes: int
     """How many requests at once are worth while."""
+    keeps_time: bool
+    """Whether an object keeps its time where it is moved."""
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
         """Yield the newest version of each object below a prefix; in a folder without their versions, which only reading would tell."""
@@ -61,8 +63,14 @@ class Store(Protocol):
     def get(self, key: str) -> bytes | None:
         """Return a small object's bytes, None if there is none."""
 
-    def move(self, ref: ObjectRef, to: str) -> None:
-        """Copy this version, then delete it; nothing happens where it has gone already."""
+    def move(self, ref: ObjectRef, to: str, *, was: ObjectRef | None = None) -> None:
+        """Copy this version, then delete it; nothing happens where it has gone already.
+
+        `origin` of the copy tells what it `was`: `ref`, unless another is named.
+        """
+
+    def origin(self, ref: ObjectRef) -> tuple[str, datetime] | None:
+        """Return the version and the time that a moved object had where it came from; None where nobody can tell. Raises ObjectGone."""
 
     def delete(self, key: str) -> None:
         """Delete an object if it is there."""

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from core.errors import Terminal
-from handlers import local
-from handlers.local import Spoken, commands, new_lines, spoken
+from handlers.cli import local
+from handlers.cli.local import Spoken, commands, new_lines, spoken
 from infra.engine import ROOT
 
 CSV = "product_id,department_id,department,product_name\n1,4,produce,Bananas\n"
 HEARD = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # a shell's background job ignores it
-COMMAND = f"{HEARD}; import typer; from handlers.local import local; app = typer.Typer(); app.command()(local); app()"
+COMMAND = f"{HEARD}; import typer; from handlers.cli.local import local; app = typer.Typer(); app.command()(local); app()"
 
 
 def test_it_starts_loads_what_is_put_and_ends_at_ctrl_c_without_a_trace(tmp_path: Path) -> None:

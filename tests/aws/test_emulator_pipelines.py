@@ -14,8 +14,8 @@ import pytest
 from core import run
 from core.contract import Dataset
 from core.declarations import load
-from core.ingest import Ingested
 from core.lake import Lake, Settings
+from core.loading import Ingested
 from core.sample import sample
 from tests.aws.emulated import PIPELINES, Deployed, rows, untagged
 

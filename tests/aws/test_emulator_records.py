@@ -10,7 +10,7 @@ from core import run
 from core.declarations import load
 from core.lake import Lake, Settings
 from core.sample import sample
-from handlers.produce import records
+from handlers.cli.produce import records
 from infra.local.emulator import Emulator
 from tests.aws.emulated import PIPELINES, Deployed, deployment, rows
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from docker.utils.build import exclude_paths
 
 from core.lake import open_lake
 from core.sample import sample
@@ -71,6 +72,13 @@ def test_functions_import_nothing_that_is_left_out_of_the_image() -> None:
     assert {"typer", "rich", "xlsxwriter"} <= installed.keys(), "or this test would pass for want of them"
     distributions = {owner.lower().replace("_", "-") for name in packages for owner in installed.get(name, ())}
     assert not distributions & set(COMMAND_LINE)
+
+
+def test_what_functions_import_is_built_into_the_image_and_the_command_line_is_not() -> None:
+    ignored = [line for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line and not line.startswith("#")]
+    context = {ROOT / name for name in exclude_paths(str(ROOT), ignored)}
+    assert reached().keys() <= context
+    assert not [path for path in context if path.is_relative_to(ROOT / "handlers" / "cli")]
 
 
 def test_what_is_left_out_is_in_the_lock_and_nothing_else_goes_with_it() -> None:

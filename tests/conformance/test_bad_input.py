@@ -14,8 +14,8 @@ import pytest
 import xlsxwriter
 
 from core.errors import InvalidProject, Terminal
-from core.ingest import Ingested
 from core.lake import open_lake
+from core.loading import Ingested
 from core.run import Undone, Unknown
 from tests.conftest import bucket
 from tests.world import ORDERS, World

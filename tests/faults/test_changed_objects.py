@@ -163,7 +163,7 @@ def test_two_writers_of_two_versions_leave_the_newest_alone(bucketed: World, mon
             ingest(bucketed.lake, dataset, refs[1:])
         return decision
 
-    monkeypatch.setattr("core.ingest.SINKS", {**SINKS, "append": overtaken})
+    monkeypatch.setattr("core.loading.SINKS", {**SINKS, "append": overtaken})
     ingest(bucketed.lake, dataset, refs[:1])
     assert len(bucketed.values("select distinct _source from orders")) == 1
     newest = max(refs, key=lambda ref: (ref.modified, ref.source))

@@ -23,7 +23,7 @@ import xlsxwriter
 from core import run
 from core.contract import Dataset
 from core.engine import relation
-from core.ingest import Ingested
+from core.loading import Ingested
 from core.lake import Lake, Settings
 from core.declarations import load
 from core.run import Undone

@@ -1,6 +1,7 @@
 """The rooms stay rooms: imports run downward, and each vendor is met in its own place only."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -28,23 +29,32 @@ ORDER = [
     "engine",
     "versions",
     "change",
+    "ledger",
     "lake",
     "expect",
     "export",
     "register",
     "settle",
+    "archive",
     "enforce",
+    "loading",
     "ingest",
+    "restore",
+    "amend",
     "land",
     "transform",
     "maintenance",
     "run",
+    "plans",
     "binding",
     "status",
     "query",
     "sample",
 ]
-DUCKDB = "session engine readers quality versions change lake expect export enforce ingest land transform maintenance binding query sample"
+DUCKDB = (
+    "session engine readers quality versions change lake expect export archive enforce loading restore amend plans land transform "
+    "maintenance binding query sample"
+)
 VENDORS = {
     "deltalake": {"delta"},
     "duckdb": set(DUCKDB.split()),
@@ -76,8 +86,8 @@ def imported(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} if node.module != "core" else {f"core.{alias.name}" for alias in node.names}
-    return found
+            found |= {node.module} if node.module not in ("core", "handlers") else {f"{node.module}.{alias.name}" for alias in node.names}
+    return found - {"core.__version__"}
 
 
 @pytest.mark.parametrize("path", rooms(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -102,3 +112,17 @@ def test_only_lake_reads_the_environment_and_the_clock() -> None:
 
 def test_core_knows_no_handler() -> None:
     assert not [path for path in modules() if any(name.split(".")[0] == "handlers" for name in imported(path))]
+
+
+def test_functions_know_nothing_of_the_command_line() -> None:
+    """Its packages are not in their image, and neither is it: see .dockerignore."""
+    functions = sorted((ROOT / "handlers").glob("*.py"))
+    met = {path.name: {name for name in imported(path) if name.startswith(("handlers.cli", "typer", "rich"))} for path in functions}
+    assert not {name: found for name, found in met.items() if found}
+    assert "rich" in {name.split(".")[0] for path in (ROOT / "handlers" / "cli").glob("*.py") for name in imported(path)}
+
+
+def test_every_package_is_installed() -> None:
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]
+    there = [path.parent.relative_to(ROOT) for name in ("core", "handlers") for path in (ROOT / name).rglob("__init__.py")]
+    assert sorted(listed) == sorted(".".join(path.parts) for path in there)

@@ -39,9 +39,36 @@ INEXACT = {
     "tinyint": ["128", "-129"],
     "decimal(12,2)": ["1.005", "0.001", "1e2", "1,5", "NaN", "12345678901.12", "."],
     "decimal(5,0)": ["1.5"],
-    "double": ["x", "1_0", "1e400", "1,5"],
-    "date": ["2025-01-01 10:00:00", "infinity", "10000-01-01", "0044-01-01 (BC)", "45000", "2025-02-30", "20250101"],
-    "timestamp": ["45000", "1732104000", "2025", "infinity", "10000-01-01", "12:00", "2025-01-01 10:00:00.123456789", "2025-13-01"],
+    "double": ["x", "1_0", "1e400", "1,5", "1e-400", "-0.00001e-320"],
+    "float": ["1e39", "1e-46"],
+    "date": [
+        "2025-01-01 10:00:00",
+        "infinity",
+        "10000-01-01",
+        "0044-01-01 (BC)",
+        "45000",
+        "2025-02-30",
+        "20250101",
+        "25-01-01",
+        "epoch",
+        "2025-01-01 00:00:00.0000001",
+    ],
+    "timestamp": [
+        "45000",
+        "1732104000",
+        "2025",
+        "infinity",
+        "10000-01-01",
+        "12:00",
+        "2025-01-01 10:00:00.123456789",
+        "2025-13-01",
+        "2025-1-1T1:0:0.0000001Z",
+        "25-01-01",
+        "epoch",
+        " epoch ",
+        "2025-01-01T10:00:00+25:00",
+        "2025-01-01 10:00:00+02:60",
+    ],
     "boolean": ["x", "2", "maybe"],
     "json": ["{", "x", "'a'"],
     "integer[]": ["[1.7]", "[x]", "1", "[9007199254740993]"],
@@ -77,6 +104,13 @@ def test_a_declared_format_is_the_only_one() -> None:
     assert cast("01.04.2025", "date", "%d.%m.%Y") == "2025-04-01"
     assert cast("2025-04-01", "date", "%d.%m.%Y") is None
     assert cast("01.04.2025 10:30", "timestamp", "%d.%m.%Y %H:%M") == "2025-04-01 10:30:00+00"
+    assert cast("2025-04-01 10:30:00,000001000", "timestamp", "%Y-%m-%d %H:%M:%S,%n") == "2025-04-01 10:30:00.000001+00"
+
+
+def test_a_declared_format_tells_no_more_than_the_type_holds() -> None:
+    assert cast("01.04.2025 00:00", "date", "%d.%m.%Y %H:%M") == "2025-04-01"
+    assert cast("01.04.2025 10:30", "date", "%d.%m.%Y %H:%M") is None
+    assert cast("2025-04-01 10:30:00,000001001", "timestamp", "%Y-%m-%d %H:%M:%S,%n") is None
 
 
 @pytest.mark.parametrize(
@@ -85,3 +119,15 @@ def test_a_declared_format_is_the_only_one() -> None:
 def test_a_type_that_a_table_cannot_hold_is_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"unknown type|needs its precision|precision is|not exact in JSON"):
         canonical_type(kind)
+
+
+def test_a_zone_s_name_says_nothing_of_the_rows_that_follow() -> None:
+    column = Column(name="x", type="timestamp")
+    zones = [" Europe/Berlin", "", " Etc/GMT+5", "", "+02", "", " NZ", "", "Z", ""]
+    texts = [f"2025-07-01 12:00:00{zone}" for zone in zones]
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        tried = f"select t, {attempt('t', column)} as tried from (select unnest(?) as t)"
+        query = f"select cast({exact('t', 'tried', column)} as varchar) from ({tried})"
+        found = [row[0] for row in connection.execute(query, [texts]).fetchall()]
+    assert [text[11:16] for text in found] == ["10:00", "12:00", "17:00", "12:00", "10:00", "12:00", "00:00", "12:00", "12:00", "12:00"]

@@ -159,6 +159,54 @@ def test_ingest_of_a_key_that_no_dataset_declares_moves_nothing_and_exits_2(lake
     assert shop.keys("raw/") == {"raw/orders/1.csv"}
 
 
+def test_undo_says_first_what_it_would_do_and_what_is_due_afterwards(lakelet: Lakelet, shop: World) -> None:
+    shop.put("raw/orders/a.csv", GOOD)
+    lakelet("run")
+    planned = lakelet("undo", "--dry-run", "raw/orders/a.csv")
+    assert "orders: 1 object to be taken out" in planned.stdout
+    assert "Nothing was changed" in planned.stdout
+    assert documented(lakelet("undo", "--dry-run", "--json", "orders@1"))[0]["objects"][0]["rows"] == 3
+    assert shop.values("select count(*) from orders") == [3]
+
+    done = lakelet("undo", "raw/orders/a.csv")
+    assert done.exit_code == 0
+    assert "Due now: daily. `lakelet run" in done.stdout
+    assert shop.values("select count(*) from orders") == [0]
+    shop.put("raw/orders/a.csv", GOOD)
+    again = lakelet("run")
+    assert "it was taken out on purpose. To load it all the same: lakelet replay 'raw/orders/a.csv'" in again.stdout
+    assert again.exit_code == 0
+
+
+def test_undo_of_what_was_never_loaded_exits_2_with_a_suggestion(lakelet: Lakelet, shop: World) -> None:
+    shop.put("raw/orders/a.csv", GOOD)
+    lakelet("run")
+    result = lakelet("undo", "a.csv")
+    assert result.exit_code == 2
+    assert "Did you mean raw/orders/a.csv?" in result.stderr
+
+
+def test_replay_loads_what_was_quarantined_once_and_says_when_there_is_nothing_left(lakelet: Lakelet, shop: World) -> None:
+    shop.put("raw/orders/a.csv", GOOD + "4,2026-11-02,-7\n")
+    lakelet("run")
+    shop.declare(ORDERS.replace("amount >= 0", "amount >= -9"))
+    assert "1 object to be run again" in lakelet("replay", "orders", "--dry-run").stdout
+    done = documented(lakelet("replay", "--json"))
+    assert (done["rows"]["accepted"], done["rows"]["quarantined"], done["due"]) == (4, 0, ["daily"])
+    assert shop.values("select count(*) from orders") == [4]
+    assert "Nothing to do" in lakelet("replay").stdout
+
+
+def test_backfill_wants_to_know_how_far_it_should_go(lakelet: Lakelet, shop: World) -> None:
+    shop.put("raw/orders/a.csv", GOOD)
+    lakelet("run")
+    assert lakelet("backfill").exit_code == 2
+    assert "Nothing to do" in lakelet("backfill", "--to", "2020-01-01").stdout
+    done = documented(lakelet("backfill", "--from", "2020-01-01", "--json"))
+    assert done["loads"][0]["objects"] == {"loaded": 1}
+    assert "1 object run again under this very contract before" in lakelet("backfill", "orders").stdout
+
+
 def test_ingest_of_an_object_that_is_not_there_exits_1(lakelet: Lakelet) -> None:
     result = lakelet("ingest", "raw/orders/1.csv", "--json")
     assert result.exit_code == 1

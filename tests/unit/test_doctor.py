@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from handlers.cli import app
-from handlers.doctor import connect, examine
+from handlers.cli.doctor import connect, examine
 from tests.conftest import bucket
 from tests.world import ORDERS, World
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from core.errors import Terminal
 from core.lake import open_lake
 from handlers.cli import app
-from handlers.produce import Piece, Produced, pieces, produce, records, to_stream
+from handlers.cli.produce import Piece, Produced, pieces, produce, records, to_stream
 from tests.conftest import bucket
 
 PIPELINES = Path(__file__).parents[2] / "pipelines"

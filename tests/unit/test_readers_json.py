@@ -313,3 +313,15 @@ def test_a_text_that_looks_like_the_reader_s_own_mark_is_refused_rather_than_ben
 def test_large_records_are_read(tmp_path: Path) -> None:
     content = b'{"a":"' + b"x" * (20 << 20) + b'"}\n{"a":1}'
     assert [len(row[2]) for row in read(LINES, tmp_path, content, careful=True)] == [20 << 20, 1]
+
+
+@pytest.mark.parametrize(("token", "kind"), [("1e-400", "double"), ("-0", "double"), ("1e-400", "bigint"), ("1e-400", "decimal(12,2)")])
+def test_a_number_does_not_vanish_or_lose_its_sign(token: str, kind: str, tmp_path: Path) -> None:
+    declared = dataset("jsonl", [{"name": "a", "type": kind}])
+    assert values(declared, tmp_path, f'{{"a": 1}}\n{{"a": {token}}}'.encode()) == [("1",), (token,)]
+
+
+def test_nan_is_no_json_however_it_is_written(tmp_path: Path) -> None:
+    declared = dataset("jsonl", [{"name": "a", "type": "double"}])
+    found = read(declared, tmp_path, b'{"a":1.5}\n{"a":nan}\n{"a":NaN}\n{"a":inf}\n{"a":-inf}')
+    assert [row[1] is None for row in found] == [True, False, False, False, False]

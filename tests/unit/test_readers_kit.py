@@ -81,9 +81,9 @@ def workbook(rows: Sequence[Sequence[Any]], *, sheet: str = "Orders") -> bytes:
     return target.getvalue()
 
 
-def parquet(table: pa.Table) -> bytes:
+def parquet(table: pa.Table, **options: Any) -> bytes:
     target = BytesIO()
-    pq.write_table(table, target)
+    pq.write_table(table, target, **options)
     return target.getvalue()
 
 

@@ -89,3 +89,45 @@ def test_the_text_of_a_record_is_json_wherever_it_lies_in_the_file(tmp_path: Pat
     declared = dataset("parquet", ["a"])
     (file,) = prepare(declared, tmp_path, parquet(pa.table({"a": range(200_000)})))
     assert readers.raw_records(declared, file, [1, 150_000, 300_000]) == {1: '{"a": 0}', 150_000: '{"a": 149999}'}
+
+
+NANOS = [1_735_725_600_123_456_789, 1_735_725_600_123_456_000, -1, None]
+DIGITS = ["2025-01-01 10:00:00.123456789", "2025-01-01 10:00:00.123456000", "1969-12-31 23:59:59.999999999", None]
+
+
+@pytest.mark.parametrize(("zone", "legacy", "end"), [(None, True, ""), ("UTC", False, "+00"), ("Europe/Paris", False, "+00")])
+def test_no_digit_of_a_nanosecond_is_dropped(zone: str | None, legacy: bool, end: str, tmp_path: Path) -> None:
+    table = pa.table({"a": pa.array(NANOS, pa.timestamp("ns", zone)), "b": [1, 2, 3, 4]})
+    content = parquet(table, use_deprecated_int96_timestamps=legacy, row_group_size=2)
+    assert [row[0] for row in values(dataset("parquet", ["a", "b"]), tmp_path, content)] == [text and text + end for text in DIGITS]
+
+
+def test_no_digit_of_a_time_of_day_is_dropped(tmp_path: Path) -> None:
+    content = parquet(pa.table({"a": pa.array([1, 36_000_000_000_000], pa.time64("ns"))}))
+    assert values(dataset("parquet", ["a"]), tmp_path, content) == [("00:00:00.000000001",), ("10:00:00.000000000",)]
+
+
+def test_a_legacy_moment_beyond_what_nanoseconds_can_count_is_itself(tmp_path: Path) -> None:
+    """Spark's INT96 knows the year 9999, and 64 bits of nanoseconds end in 2262."""
+    import duckdb
+
+    moments = pa.table({"a": pa.array([datetime(9999, 12, 31, 23, 59, 59, 999999), datetime(1, 1, 1)], pa.timestamp("us"))})
+    content = parquet(moments, use_deprecated_int96_timestamps=True)
+    (tmp_path / "own").write_bytes(content)
+    expected = duckdb.execute(f"select a::varchar from read_parquet('{tmp_path / 'own'}')").fetchall()
+    assert values(dataset("parquet", ["a"]), tmp_path, content) == expected == [("9999-12-31 23:59:59.999999",), ("0001-01-01 00:00:00",)]
+
+
+def test_a_float_in_a_double_column_is_the_number_that_it_was(tmp_path: Path) -> None:
+    content = parquet(pa.table({"a": pa.array([0.1, None], pa.float32())}))
+    assert values(dataset("parquet", [{"name": "a", "type": "double"}]), tmp_path, content) == [("0.10000000149011612",), (None,)]
+    assert values(dataset("parquet", ["a"]), tmp_path, content) == [("0.1",), (None,)]
+
+
+def test_a_refused_record_may_hold_what_python_cannot(tmp_path: Path) -> None:
+    declared = dataset("parquet", ["a", "b"])
+    table = pa.table(
+        {"a": pa.array([253_402_300_800_000_000], pa.timestamp("us", "UTC")), "b": pa.array([[1]], pa.list_(pa.timestamp("ns")))}
+    )
+    (file,) = prepare(declared, tmp_path, parquet(table))
+    assert readers.raw_records(declared, file, {1}) == {1: '{"a": "10000-01-01 00:00:00.000000", "b": ["1970-01-01 00:00:00.000000001"]}'}

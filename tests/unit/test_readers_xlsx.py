@@ -9,6 +9,7 @@ import pytest
 import xlsxwriter
 
 from core import readers
+from tests.faults.files import number, text, xlsx_file
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values, workbook
 
 
@@ -33,12 +34,12 @@ def test_dates_are_right_in_1900_and_1904_workbooks_and_a_bare_day_number_is_non
 
 
 def test_cells_come_out_as_they_are(tmp_path: Path) -> None:
-    content = workbook([["a", "b"], [1, "007"], [True, " x "], [12345678901, "line\nbreak"], ["1.50", 2**53]])
+    content = workbook([["a", "b"], [1, "007"], [True, " x "], [12345678901, "line\nbreak"], ["1.50", 2**53 - 1]])
     assert values(dataset("xlsx", ["a", "b"]), tmp_path, content) == [
         ("1", "007"),
         ("true", " x "),
         ("12345678901", "line\nbreak"),
-        ("1.50", "9007199254740992"),
+        ("1.50", "9007199254740991"),
     ]
 
 
@@ -143,3 +144,21 @@ def test_a_truncated_workbook_is_unreadable(tmp_path: Path) -> None:
     assert error.reason == "unreadable"
     assert "Could not find EOCD" in str(error)
     assert rejected(dataset("xlsx", ["a"]), tmp_path, b"a,b\n1,2\n").reason == "unreadable"
+
+
+def cells(*found: str, since_1904: bool = False) -> bytes:
+    return xlsx_file(found, since_1904=since_1904)
+
+
+def test_a_number_beyond_what_a_spreadsheet_keeps_makes_its_row_bad_and_a_text_does_not(tmp_path: Path) -> None:
+    declared = dataset("xlsx", ["id", {"name": "v", "type": "bigint"}])
+    found = read(declared, tmp_path, cells(number("9007199254740993"), text("9007199254740993"), number("9007199254740991")))
+    assert [row[1] is None for row in found] == [False, True, True]
+
+
+@pytest.mark.parametrize(("since_1904", "bad"), [(False, [True, True, True, False, False]), (True, [False, True, False, False, False])])
+def test_a_time_of_day_and_the_day_that_1900_never_had_are_no_dates(since_1904: bool, bad: list[bool], tmp_path: Path) -> None:
+    """Counted from 1904 a day 0 and a day 60 are dates like others."""
+    declared = dataset("xlsx", ["id", {"name": "v", "type": "timestamp"}])
+    days = [number("0", "day"), number("0.5", "time"), number("60", "day"), number("59", "day"), number("61", "day")]
+    assert [row[1] is not None for row in read(declared, tmp_path, cells(*days, since_1904=since_1904))] == bad

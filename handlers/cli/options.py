@@ -11,10 +11,10 @@ from core.errors import LakeError, Terminal
 
 if TYPE_CHECKING:
     from core.lake import Lake
-    from handlers.render import Place
+    from handlers.cli.render import Place
 
 UNDONE, REFUSED, STOPPED = 1, 2, 130
-"""Exit codes: something stays undone; declarations or usage; interrupted. For the others see handlers.summary."""
+"""Exit codes: something stays undone; declarations or usage; interrupted. For the others see summary."""
 
 PROJECT = typer.Option(
     "--project", metavar="DIR", help="Folder of pipelines. [env: LAKELET_PROJECT; default: pipelines]", show_default=False
@@ -47,7 +47,7 @@ class Asked:
         return [*(["--project", self.project] if self.project else []), *(["--lake", self.lake] if self.lake else [])]
 
     def place(self, lake: "Lake") -> "Place":
-        from handlers.render import Place
+        from handlers.cli.render import Place
 
         return Place(lake.settings.lake, lake.settings.raw, self.flags)
 
@@ -75,7 +75,7 @@ def asked(ctx: typer.Context, project: str | None, lake: str | None, as_json: bo
 
 
 def _tell(error: LakeError, options: Asked) -> None:
-    from handlers import render
+    from handlers.cli import render
 
     if options.as_json:
         typer.echo(render.error_as_json(error))

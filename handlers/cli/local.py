@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from core.errors import Terminal
-from handlers.options import JsonOption, ProjectOption, asked
+from handlers.cli.options import JsonOption, ProjectOption, asked
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,8 +55,8 @@ def local(
     """
     with asked(ctx, project, None, as_json) as options:
         from core.lake import Settings
-        from handlers.render import as_json as document
-        from handlers.render import console
+        from handlers.cli.render import as_json as document
+        from handlers.cli.render import console
 
         emulator = _emulator()
         image = emulator.built_image(template)
@@ -125,7 +125,7 @@ def _region() -> str:
 
 def show_stack(to: "Console", emulator: "Emulator", stack: "Stack", functions: str) -> None:
     """Say where everything is, and what to type in another terminal."""
-    from handlers.render import heading, plain_table
+    from handlers.cli.render import heading, plain_table
 
     out, raw = stack.outputs, stack.outputs["RawBucket"]
     facts = {

@@ -12,7 +12,7 @@ from core.contract import Dataset
 from core.errors import Terminal
 from core.lake import Lake
 from core.sample import sample
-from handlers.aws import session
+from handlers.cli.aws import session
 
 ROUND: Final = 200
 """Rows of one round of samples; each round has a seed of its own, and so other rows."""

@@ -10,7 +10,7 @@ from core.declarations import load
 from core.errors import Terminal
 from core.lake import Lake, Settings
 from core.status import overdue, status
-from handlers.aws import session
+from handlers.cli.aws import session
 
 LOOK_BACK: Final = timedelta(hours=24)
 OLDEST: Final = timedelta(minutes=15)

@@ -5,8 +5,8 @@ from itertools import groupby
 
 from rich.console import Console
 
-from handlers.render import Place, count, heading, plain_table
-from handlers.summary import Load, SetAside, Summary
+from handlers.cli.render import Place, count, heading, plain_table
+from handlers.cli.summary import Load, SetAside, Summary
 from handlers.wording import duration, plural
 
 FEW = 3
@@ -17,12 +17,14 @@ def show_summary(to: Console, summary: Summary, place: Place) -> None:
     if summary.idle:
         to.print(f"Nothing to do: {place.lake} is up to date. `{place.command('status')}` shows how every table stands.")
         return
+    _show_withdrawn(to, summary)
     _show_loads(to, [load for load in summary.loads if load.did_something])
     _show_transforms(to, summary)
     _show_warnings(to, summary)
     _show_quarantine(to, [load for load in summary.loads if load.rows.get("quarantined")], place)
     _show_rejected(to, summary.rejected, place)
     _show_unknown(to, summary.unknown, place)
+    _show_left_out(to, summary)
     _show_undone(to, summary)
     _show_total(to, summary, place)
 
@@ -30,7 +32,7 @@ def show_summary(to: Console, summary: Summary, place: Place) -> None:
 def _show_loads(to: Console, loads: Sequence[Load]) -> None:
     if not loads:
         return
-    kinds = [kind for kind in ("already loaded", "gone", "refused", "rejected") if any(load.objects.get(kind) for load in loads)]
+    kinds = [kind for kind in ("already loaded", "undone", "gone", "refused", "rejected") if any(load.objects.get(kind) for load in loads)]
     fates = [fate for fate in ("updated", "superseded", "duplicate") if any(load.rows.get(fate) for load in loads)]
     fates = ["inserted", *fates] if fates else []  # where all was inserted, `accepted` has said it
     table = plain_table("dataset", "loaded", *kinds, "rows read", "accepted", *fates, "quarantined", "time")
@@ -40,6 +42,18 @@ def _show_loads(to: Console, loads: Sequence[Load]) -> None:
         table.add_row(load.dataset, *objects, *rows, count(load.rows.get("quarantined", 0), "yellow"), duration(load.seconds))
     heading(to, "Loaded")
     to.print(table)
+
+
+def _show_withdrawn(to: Console, summary: Summary) -> None:
+    if summary.withdrawn:
+        table = plain_table("dataset", "objects", "rows", "quarantined rows", "rows back", "version")
+        for done in summary.withdrawn:
+            version = "" if done.version is None else str(done.version)
+            table.add_row(done.dataset, *(count(n) for n in (len(done.objects), done.rows, done.refused, done.restored)), version)
+        heading(to, "Taken out")
+        to.print(table)
+    for key in sorted({key for done in summary.withdrawn for key in done.unreadable}):
+        to.print(f"{key} is refused by its contract now; rows of it that should have come back did not", style="yellow", soft_wrap=True)
 
 
 def _show_transforms(to: Console, summary: Summary) -> None:
@@ -80,7 +94,8 @@ def _show_quarantine(to: Console, loads: Sequence[Load], place: Place) -> None:
     for load in loads:
         table.add_row(load.dataset, f"{load.rows['quarantined']:,}", _reasons(load))
     to.print(table)
-    to.print(f"To see them: {place.command('query', _looking_at(loads[0].dataset))}")
+    to.print(f"To see them: {place.command('query', _looking_at(loads[0].dataset))}", soft_wrap=True)
+    to.print(f"To load them, once the contract is mended: {place.command('replay', loads[0].dataset)}", soft_wrap=True)
 
 
 def _reasons(load: Load) -> str:
@@ -103,7 +118,8 @@ def _show_rejected(to: Console, rejected: Sequence[SetAside], place: Place) -> N
         to.print(f"  now in {place.raw_path(found.at)}", style="dim", soft_wrap=True)
     if len(rejected) > MANY:
         to.print(f"and {plural(len(rejected) - MANY, 'more file')}: {', '.join(_by_reason(rejected[MANY:]))}")
-    to.print("Beside each lies its report (.report.json). Mend a file and put it into raw again, or mend its contract.")
+    again = place.command("replay")
+    to.print(f"Beside each lies its report (.report.json). Mend a file and put it into raw again, or mend its contract: then `{again}`.")
 
 
 def _by_reason(rejected: Sequence[SetAside]) -> Iterator[str]:
@@ -118,6 +134,15 @@ def _show_unknown(to: Console, unknown: Sequence[str], place: Place) -> None:
             to.print(place.raw_path(key), soft_wrap=True)
         if len(unknown) > MANY:
             to.print(f"and {len(unknown) - MANY:,} more")
+
+
+def _show_left_out(to: Console, summary: Summary) -> None:
+    if summary.left_out:
+        heading(to, "Left out", "bold yellow")
+        for left in summary.left_out[:MANY]:
+            to.print(left.why, soft_wrap=True)
+        if len(summary.left_out) > MANY:
+            to.print(f"and {len(summary.left_out) - MANY:,} more")
 
 
 def _show_undone(to: Console, summary: Summary) -> None:
@@ -135,7 +160,10 @@ def _show_total(to: Console, summary: Summary, place: Place) -> None:
     parts += [f"{summary.quarantined:,} quarantined"] if summary.quarantined else []
     parts += [f"{plural(len(summary.rejected), 'file')} rejected"] if summary.rejected else []
     parts += [f"{plural(len(summary.transforms), 'transform')} run"] if summary.transforms else []
+    parts += [f"{plural(sum(len(done.objects) for done in summary.withdrawn), 'object')} taken out"] if summary.withdrawn else []
     parts += [f"{len(summary.undone)} not done"] if summary.undone else []
     to.print()
     to.print(f"{', '.join(parts) or 'Done'} in {duration(summary.seconds)}. The lake is {place.lake}", style="bold", soft_wrap=True)
+    if summary.due:
+        to.print(f"Due now: {', '.join(summary.due)}. `{place.command('run')}` runs them.", soft_wrap=True)
     to.print(f"`{place.command('status')}` shows how every table stands.", style="dim", soft_wrap=True)

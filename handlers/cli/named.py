@@ -1,6 +1,7 @@
-"""Objects that somebody names, one by one: the key of each, and the dataset that it belongs to."""
+"""What somebody names on the command line: objects and the dataset of each, a pipeline that has samples."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from core.errors import Terminal
@@ -14,7 +15,7 @@ def key_of(lake: Lake, name: str) -> str:
     if name.startswith("s3://"):
         return name.removeprefix(f"{root}/")
     path = Path(name).absolute()
-    return path.relative_to(root).as_posix() if path.is_file() and path.is_relative_to(root) else name
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else name
 
 
 def by_dataset(lake: Lake, keys: Sequence[str]) -> dict[str, list[ObjectRef]]:
@@ -34,3 +35,19 @@ def by_dataset(lake: Lake, keys: Sequence[str]) -> dict[str, list[ObjectRef]]:
             remedy="Nothing was loaded.",
         )
     return found
+
+
+def samples_of(lake: Lake, name: str) -> Path:
+    """Return a pipeline's folder; Terminal with a suggestion where there is none, or where it has no samples."""
+    pipelines = sorted({declaration.pipeline for declaration in lake.project.declarations.values()})
+    if name not in pipelines:
+        near = get_close_matches(name, pipelines, 1)
+        raise Terminal(
+            f"{name} is no pipeline of {lake.settings.project}",
+            expected=f"one of {', '.join(pipelines)}",
+            remedy=f"Did you mean {near[0]}?" if near else "",
+        )
+    folder = lake.settings.project / name
+    if not (folder / "samples").is_dir():
+        raise Terminal(f"pipeline {name} has no samples", expected=f"files in {folder / 'samples'}")
+    return folder

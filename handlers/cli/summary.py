@@ -8,14 +8,14 @@ from typing import Any
 from core.contract import Dataset
 from core.expect import Violation
 from core.export import Exported
-from core.ingest import Ingested
+from core.loading import Ingested, Withdrawn
 from core.project import Project
 from core.run import Published, Step, Undone, Unknown, Violated
 from core.settle import ObjectOutcome, place
 from core.transform import Transformed
 
 DONE, UNDONE, STRICT = 0, 1, 3
-"""Exit codes: all is accounted for; something stays undone; --strict, and something was set aside. For the others see handlers.options."""
+"""Exit codes: all is accounted for; something stays undone; --strict, and something was set aside. For the others see options."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ class Left:
 
 @dataclass(frozen=True)
 class Summary:
-    """A run, or an ingest, as one value: what `--json` prints."""
+    """A run, or whatever else was done, as one value: what `--json` prints.
+
+    `left_out` are objects that had been taken out and came again; `due` the transforms that wait to run over what was changed.
+    """
 
     loads: tuple[Load, ...] = ()
     transforms: tuple[Transformed, ...] = ()
@@ -68,6 +71,9 @@ class Summary:
     rejected: tuple[SetAside, ...] = ()
     unknown: tuple[str, ...] = ()
     undone: tuple[Left, ...] = ()
+    left_out: tuple[Left, ...] = ()
+    withdrawn: tuple[Withdrawn, ...] = ()
+    due: tuple[str, ...] = ()
     seconds: float = 0.0
     rows: dict[str, int] = field(default_factory=dict)
 
@@ -79,7 +85,7 @@ class Summary:
     def idle(self) -> bool:
         """Whether there was nothing to do: at most objects were seen again that a dataset keeps in raw."""
         did = any(load.did_something for load in self.loads)
-        return not (did or self.transforms or self.exports or self.violations or self.unknown or self.undone)
+        return not (did or self.withdrawn or self.transforms or self.exports or self.violations or self.unknown or self.undone)
 
     def exit_code(self, *, strict: bool = False) -> int:
         if self.undone:
@@ -87,7 +93,7 @@ class Summary:
         return STRICT if strict and (self.rejected or self.quarantined or self.unknown) else DONE
 
 
-def summarize(steps: Sequence[Step], project: Project, *, seconds: float, gone_is_undone: bool = False) -> Summary:
+def summarize(steps: Sequence[Step], project: Project, *, seconds: float, gone_is_undone: bool = False, due: Iterable[str] = ()) -> Summary:
     """Add up the steps. `gone_is_undone`: the objects were asked for by name, so one that isn't there is somebody's mistake."""
     ingested = [step for step in steps if isinstance(step, Ingested)]
     undone = [Left(step.name, step.error) for step in steps if isinstance(step, Undone)]
@@ -102,6 +108,9 @@ def summarize(steps: Sequence[Step], project: Project, *, seconds: float, gone_i
         rejected=tuple(_rejected(ingested, project)),
         unknown=tuple(step.key for step in steps if isinstance(step, Unknown)),
         undone=tuple(undone),
+        left_out=tuple(_not_loaded(ingested, ("undone",))),
+        withdrawn=tuple(step for step in steps if isinstance(step, Withdrawn)),
+        due=tuple(due),
         seconds=round(seconds, 3),
         rows=_sum(step.balance for step in ingested),
     )

@@ -14,8 +14,8 @@ from core.project import Project
 from core.query import Answer, json_value
 from core.sample import Sample
 from core.status import TableStatus
-from handlers.doctor import Finding
-from handlers.render import Place, ago, count, plain_table, size
+from handlers.cli.doctor import Finding
+from handlers.cli.render import Place, ago, count, plain_table, size
 from handlers.wording import plural
 
 WIDEST: Final = 60

@@ -1,17 +1,16 @@
-"""The commands for a stack in the cloud, or its emulator on a laptop: look after it, feed it, start it."""
+"""The commands for a stack in the cloud, or its emulator on a laptop: `doctor` looks after it, `produce` feeds it."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from core.errors import Terminal
-from handlers.options import UNDONE, JsonOption, LakeOption, ProjectOption, asked
+from handlers.cli.options import UNDONE, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
     from core.lake import Lake
-    from handlers.produce import Send
+    from handlers.cli.produce import Send
 
 StackOption = Annotated[str, typer.Option("--stack", metavar="NAME", envvar="LAKELET_STACK", help="The stack's name, as deployed.")]
 
@@ -36,8 +35,8 @@ def doctor(
     Reads only. Takes AWS credentials, region and AWS_ENDPOINT_URL from the environment. Exit code 1 where something needs somebody.
     """
     with asked(ctx, project, lake, as_json) as options:
-        from handlers import render, tables
-        from handlers.doctor import connect, examine
+        from handlers.cli import render, tables
+        from handlers.cli.doctor import connect, examine
 
         found = examine(connect(stack), options.project)
         if options.as_json:
@@ -62,9 +61,10 @@ def produce(
 ) -> None:
     """Send sample records at a rate, to watch a stack at work. Ctrl-C ends it."""
     with asked(ctx, project, lake, as_json) as options:
-        from handlers import render
-        from handlers.produce import pieces
-        from handlers.produce import produce as producing
+        from handlers.cli import render
+        from handlers.cli.named import samples_of
+        from handlers.cli.produce import pieces
+        from handlers.cli.produce import produce as producing
 
         opened = options.open()
         source = pieces(opened, samples_of(opened, pipeline), to.value)
@@ -76,7 +76,7 @@ def produce(
 
 
 def _destination(to: Destination, lake: "Lake", *, url: str, api_key: str | None, stream: str) -> "Send":
-    from handlers.produce import to_api, to_s3, to_stream
+    from handlers.cli.produce import to_api, to_s3, to_stream
 
     match to:
         case Destination.API:
@@ -91,29 +91,3 @@ def _given(value: str, option: str, what: str) -> str:
     if not value:
         raise Terminal(f"--to needs {option}", expected=what, remedy="The outputs of `sam list stack-outputs` have it.")
     return value
-
-
-def samples_of(lake: "Lake", name: str) -> Path:
-    """Return a pipeline's folder; Terminal with a suggestion where there is none, or where it has no samples."""
-    from difflib import get_close_matches
-
-    pipelines = sorted({declaration.pipeline for declaration in lake.project.declarations.values()})
-    if name not in pipelines:
-        near = get_close_matches(name, pipelines, 1)
-        raise Terminal(
-            f"{name} is no pipeline of {lake.settings.project}",
-            expected=f"one of {', '.join(pipelines)}",
-            remedy=f"Did you mean {near[0]}?" if near else "",
-        )
-    folder = lake.settings.project / name
-    if not (folder / "samples").is_dir():
-        raise Terminal(f"pipeline {name} has no samples", expected=f"files in {folder / 'samples'}")
-    return folder
-
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the others."""
-    from handlers.local import local
-
-    for command in (local, doctor, produce):
-        app.command()(command)

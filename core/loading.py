@@ -1,0 +1,207 @@
+"""An enforced batch becomes one commit: its refused rows first, under the objects' identities, then the accepted ones."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import duckdb
+
+from core import delta, ledger, quality, versions
+from core.change import FATES, SINKS, without
+from core.contract import Dataset
+from core.delta import Change, Snapshot
+from core.engine import fragments, schema_of
+from core.errors import Transient
+from core.lake import Lake
+from core.quality import QUARANTINE, Batch, Tally
+from core.settle import Fate, ObjectOutcome
+from core.storage import ObjectRef
+from core.versions import Out
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What one batch did. `version` is the table's version afterwards, None where nothing had to be committed.
+
+    `freshness` is the time in seconds from the arrival of the oldest object loaded to the commit.
+    """
+
+    dataset: str
+    objects: tuple[ObjectOutcome, ...]
+    version: int | None = None
+    reasons: dict[str, int] = field(default_factory=dict)
+    warnings: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    freshness: float | None = None
+
+    @property
+    def balance(self) -> dict[str, int]:
+        """The batch's rows: read = accepted + quarantined; accepted = inserted + updated + superseded + duplicate."""
+        return _sum(outcome.rows for outcome in self.objects)
+
+    def count(self, fate: Fate) -> int:
+        return sum(outcome.fate == fate for outcome in self.objects)
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """What an undo did: the object versions (sources) that were taken out, and what became of their rows.
+
+    `rows` left the table, `refused` ones the quarantine; `restored` rows that they had hidden came back, none out of `unreadable` objects.
+    `version` is the table's afterwards, None where nothing was left to do.
+    """
+
+    dataset: str
+    objects: tuple[str, ...]
+    rows: int
+    refused: int
+    restored: int
+    unreadable: tuple[str, ...] = ()
+    version: int | None = None
+
+
+def ensure_target(lake: Lake, dataset: Dataset, connection: duckdb.DuckDBPyConnection) -> Snapshot:
+    """Open a dataset's table; it is created empty where there is none, and follows the declaration."""
+    schema = schema_of(connection, quality.empty_rows(dataset))
+    return delta.ensure(
+        lake.uri(dataset.target.path),
+        delta.described(schema, {column.name: column.description or "" for column in dataset.columns}),
+        partition_by=dataset.target.partition_by,
+        options=lake.settings.aws,
+        description=dataset.description,
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How a batch goes into the books: as what, in place of which versions, and what the table is to remember beside it."""
+
+    kind: str = "ingest"
+    out: Out = field(default_factory=dict)
+    identities: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+
+INGEST: Final = Entry()
+
+
+def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, target: Snapshot, entry: Entry = INGEST) -> Ingested:
+    """Commit a batch that was enforced (its views are in the session) to the target.
+
+    The quarantine comes first: after a crash in between the target does not know the objects, and the next try sets the same rows aside.
+    Where rows that were set aside before are run again it comes last: until the target has them they must be found there.
+    """
+    lake.in_time(f"loading {batch.dataset.name}")
+    tallies = quality.tallies(connection, batch)
+    _refuse_changed(lake, batch)
+    replaced = versions.replaced(connection, batch.dataset, target, entry.out)
+    if not entry.out:
+        _set_aside(lake, connection, batch, tallies, replaced, entry)
+    decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
+    rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
+    loaded = tuple(ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items())
+    reasons = quality.reasons(connection) if any(tally.quarantined for tally in tallies.values()) else {}
+    warnings = quality.warnings(connection, batch.dataset)
+    lake.in_time(f"loading {batch.dataset.name}")
+    change = _entered(decision.change, batch, loaded, entry)
+    version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
+    if entry.out:
+        _set_aside(lake, connection, batch, tallies, replaced, entry)
+    oldest = min(ref.modified for ref in batch.objects.values())
+    freshness = max((lake.now() - oldest).total_seconds(), 0)
+    return Ingested(batch.dataset.name, loaded, version, reasons, warnings, freshness=freshness)
+
+
+def _refuse_changed(lake: Lake, batch: Batch) -> None:
+    """Start over where an object was written into while it was read: its rows may be of neither version."""
+    for number, ref in batch.objects.items():
+        if not lake.raw.intact(ref, batch.fetched[number]):
+            raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
+
+
+def _entered(change: Change, batch: Batch, loaded: Sequence[ObjectOutcome], entry: Entry) -> Change:
+    """Return a Change with its record: the objects' identities, and their balance."""
+    record = {
+        "kind": entry.kind,
+        "dataset": batch.dataset.name,
+        "mode": batch.dataset.target.mode,
+        "balance": _sum(outcome.rows for outcome in loaded),
+        "objects": [{"source": outcome.object.source, **outcome.rows} for outcome in loaded],
+        **entry.record,
+    }
+    return replace(
+        change,
+        identities={**change.identities, **_identities(batch.objects.values()), **entry.identities},
+        marks={**change.marks, **entry.marks},
+        record=record,
+        exclusive=change.exclusive or bool(entry.out),
+    )
+
+
+def _identities(refs: Iterable[ObjectRef]) -> dict[str, int]:
+    return {ref.source: int(ref.modified.timestamp() * 1000) for ref in refs}
+
+
+def _set_aside(
+    lake: Lake,
+    connection: duckdb.DuckDBPyConnection,
+    batch: Batch,
+    tallies: Mapping[int, Tally],
+    replaced: tuple[str, ...],
+    entry: Entry,
+) -> None:
+    """Commit the refused rows under the objects' identities, in place of what an earlier try, or an earlier contract, set aside for them.
+
+    And in place of what was set aside of the older versions of the objects that are `replaced`.
+    """
+    dataset, sources = batch.dataset, [ref.source for ref in batch.objects.values()]
+    refused = _identities(ref for number, ref in batch.objects.items() if tallies[number].quarantined)
+    quarantine = lake.quarantine(dataset) or (_new_quarantine(lake, dataset) if refused else None)
+    if quarantine is None:
+        return
+    again = tuple(source for source in sources if source in entry.out or quarantine.identity(source) is not None)
+    older = bool(replaced and versions.candidates(connection, quarantine, replaced))
+    if not refused and not again and not older:
+        return
+    rows = quality.refused_rows(connection, batch, now=lake.now())
+    kept, removed = without(connection, quarantine, again, replaced) if again or older else ("", ())
+    if not refused and not removed:
+        return
+    added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
+    record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(tally.quarantined for tally in tallies.values())}
+    marks = ledger.amended(quarantine) if entry.out else {}
+    delta.commit(quarantine, Change(added, removed, {**refused, **entry.identities}, marks, record), now=lake.now())
+
+
+def _new_quarantine(lake: Lake, dataset: Dataset) -> Snapshot:
+    """Make the quarantine, or open it where a rival was faster: by now it may hold rows of the same objects."""
+    uri = lake.quarantine_uri(dataset)
+    return delta.ensure(uri, QUARANTINE, partition_by=(), options=lake.settings.aws, description=f"Rows of {dataset.name} set aside.")
+
+
+def take_back(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, sources: tuple[str, ...]) -> int:
+    """Take the refused rows of some object versions out of the quarantine; return how many there were."""
+    quarantine = lake.quarantine(dataset)
+    if quarantine is None:
+        return 0
+    kept, removed = without(connection, quarantine, sources)
+    if not removed:
+        return 0
+    left = fragments(connection, kept, quarantine)
+    rows = sum(file.rows for file in removed) - sum(file.rows for file in left)
+    record = {"kind": "quarantine", "dataset": dataset.name, "taken_back": rows}
+    delta.commit(quarantine, Change(left, removed, marks=ledger.amended(quarantine), record=record), now=lake.now())
+    return rows
+
+
+def _rows(tally: Tally, fates: Mapping[str, int]) -> dict[str, int]:
+    return {"read": tally.read, "accepted": tally.accepted, "quarantined": tally.quarantined, **dict.fromkeys(FATES, 0), **fates}
+
+
+def _sum(rows: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total = dict.fromkeys(("read", "accepted", "quarantined", *FATES), 0)
+    for row in rows:
+        for name, count in row.items():
+            total[name] += count
+    return total

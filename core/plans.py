@@ -1,0 +1,237 @@
+"""What undo, replay and backfill would do, said before it is done; then done in bounded batches that can be stopped and taken up again."""
+
+import fnmatch
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from difflib import get_close_matches
+from typing import Final, Literal
+
+from core import amend, archive, ledger, restore
+from core.archive import Kept, Strange
+from core.contract import Dataset
+from core.delta import RECORD, Snapshot
+from core.engine import relation
+from core.errors import Terminal
+from core.ingest import batches
+from core.lake import Lake
+from core.quoting import texts
+from core.run import Begun, Step, guarded, judge, publish
+from core.versions import Out, candidates, key_of
+
+COMMIT: Final = re.compile(r"([^@/]+)@(\d+)")
+"""A commit as one types it: `orders@12`."""
+
+Kind = Literal["undo", "replay", "backfill"]
+DOING: Final[Mapping[Kind, str]] = {"undo": "taking out", "replay": "running again", "backfill": "running again"}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One object version: when it arrived (ms), how many rows the table and the quarantine hold of it, where it is kept if it is."""
+
+    source: str
+    time: int
+    rows: int = 0
+    quarantined: int = 0
+    kept: Kept | None = None
+
+    @property
+    def size(self) -> int:
+        return self.kept.size if self.kept else 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done to one dataset.
+
+    `back` are the object versions that come back where others are taken out; of a merged table rows do, out of `searched` objects.
+    `done` objects were run again under this very contract before, and are left out; nobody can tell what the `strange` ones (keys) were.
+    """
+
+    kind: Kind
+    dataset: str
+    objects: tuple[Planned, ...] = ()
+    back: tuple[str, ...] = ()
+    searched: int = 0
+    done: int = 0
+    strange: tuple[str, ...] = ()
+
+
+def perform(lake: Lake, plan: Plan) -> Iterator[Step]:
+    """Do what a plan says, batch by batch, each in one commit, and publish what changed. Stopped, and planned anew, it goes on."""
+    return guarded(lake.project.datasets[plan.dataset], _performed(lake, plan))
+
+
+def _performed(lake: Lake, plan: Plan) -> Iterator[Step]:
+    dataset = lake.project.datasets[plan.dataset]
+    for some in batches(plan.objects):
+        yield Begun(plan.dataset, f"{DOING[plan.kind]} {len(some)} object{'s'[: len(some) != 1]}")
+        if plan.kind == "undo":
+            yield amend.undo(lake, dataset, {entry.source: entry.time for entry in some})
+        else:
+            yield amend.again(lake, dataset, [entry.kept for entry in some if entry.kept], plan.kind)
+    if plan.objects:
+        yield from publish(lake, dataset)
+        yield from judge(lake, dataset)
+
+
+# --- undo ----------------------------------------------------------------------------------------------------------------------------
+
+
+def undo(lake: Lake, names: Iterable[str]) -> tuple[Plan, ...]:
+    """Plan to take out objects by key (all versions that were loaded), by `key@version`, by pattern, or by commit (`orders@12`).
+
+    Raises Terminal where one names nothing that was loaded.
+    """
+    found: dict[str, dict[str, int]] = {}
+    for name in names:
+        dataset, out = _of_commit(lake, name) or _of_object(lake, name)
+        found.setdefault(dataset.name, {}).update(out)
+    return tuple(_undo(lake, lake.project.datasets[name], out) for name, out in found.items())
+
+
+def _undo(lake: Lake, dataset: Dataset, out: Out) -> Plan:
+    table, quarantine = lake.table(dataset), lake.quarantine(dataset)
+    rows, refused = (_rows(lake, snapshot, tuple(out)) for snapshot in (table, quarantine))
+    oldest = sorted(out.items(), key=lambda entry: (entry[1], entry[0]))
+    planned = tuple(Planned(source, time, rows.get(source, 0), refused.get(source, 0)) for source, time in oldest)
+    if table is None or dataset.target.mode == "merge":
+        return Plan("undo", dataset.name, planned, searched=len(archive.loaded(lake, dataset, table)[0]))
+    return Plan("undo", dataset.name, planned, back=tuple(kept.source for kept in restore.objects(lake, dataset, table, out)[0]))
+
+
+def _of_commit(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]] | None:
+    """Return what a commit loaded, None where the name is not one of a commit."""
+    found = COMMIT.fullmatch(name)
+    if not found or found[1] not in lake.project.declarations:
+        return None
+    dataset, table = lake.project.datasets.get(found[1]), lake.table(lake.project.named(found[1]))
+    commits = {commit["version"]: commit[RECORD] for commit in table.history()} if table else {}
+    record = commits.get(int(found[2]), {})
+    if dataset is None or table is None or record.get("kind") != "ingest":
+        told = f"one that loaded objects into {found[1]}" if dataset else "one of a dataset: a transform's table follows its inputs"
+        what = record.get("kind", "no such commit")
+        raise Terminal(f"commit {name}", expected=told, found=what, remedy=f"`lakelet status {found[1]}` shows the last ones.")
+    times = {**{entry.source: entry.time for entry in archive.loaded(lake, dataset, table)[0]}, **ledger.loaded(dataset, table)}
+    return dataset, {entry["source"]: times[entry["source"]] for entry in record["objects"] if entry["source"] in times}
+
+
+def _of_object(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]]:
+    """Return the versions of the objects that a name means, as far as they were loaded."""
+    known: set[str] = set()
+    for dataset in lake.project.datasets.values():
+        if (table := lake.table(dataset)) is None:
+            continue
+        kept, _ = archive.loaded(lake, dataset, table)
+        times = {**{entry.source: entry.time for entry in kept}, **ledger.loaded(dataset, table)}
+        lying = {entry.source for entry in kept if entry.now.key == name}
+        if out := {source: time for source, time in times.items() if source in lying or _means(name, source)}:
+            return dataset, out
+        known |= {key_of(source) for source in times}
+    raise Terminal(f"object {name}", expected="one that was loaded", found="none of this name", remedy=_suggestion(name, known))
+
+
+def _means(name: str, source: str) -> bool:
+    """Whether a name means an object version: by its key, its key and version, or a pattern of its key."""
+    key = key_of(source)
+    return name in (source, key) or fnmatch.fnmatchcase(key, name)
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    alike = sorted(key for key in known if key.endswith(f"/{name}")) or get_close_matches(name, known, 1)
+    return f"Did you mean {alike[0]}?" if alike else "`lakelet query 'select distinct _source from DATASET'` shows the objects of a table."
+
+
+def _rows(lake: Lake, table: Snapshot | None, sources: tuple[str, ...] | None = None) -> dict[str, int]:
+    """Count the rows of a table by the object version that they come from, of all or of some."""
+    if table is None:
+        return {}
+    with lake.workplace() as work, lake.session(work) as connection:
+        files = table.files if sources is None else candidates(connection, table, tuple(map(key_of, sources)))
+        wanted = "true" if sources is None else f"list_contains({texts(sources)}, _source)"
+        query = f"select _source, count(*) from ({relation(table, files=files)}) where {wanted} group by _source"
+        return dict(connection.execute(query).fetchall())
+
+
+# --- again ---------------------------------------------------------------------------------------------------------------------------
+
+
+def replay(lake: Lake, names: Iterable[str] = (), *, everything: bool = False) -> tuple[Plan, ...]:
+    """Plan to run again what a dataset, or all of them, have set aside: rejected objects, and those with quarantined rows.
+
+    Objects can be named as for `undo`; those are run again whatever became of them, also when they had been taken out. `everything` takes
+    those, too, that were run again under this contract before. Raises Terminal where a name means nothing.
+    """
+    wanted = list(names)
+    datasets = [lake.project.datasets[name] for name in wanted if name in lake.project.datasets]
+    plans = [_replay(lake, dataset, everything) for dataset in (datasets if wanted else lake.project.datasets.values())]
+    objects = [name for name in wanted if name not in lake.project.datasets]
+    return (*(plan for plan in plans if plan.objects or plan.done or plan.strange), *_named(lake, objects))
+
+
+def _replay(lake: Lake, dataset: Dataset, everything: bool) -> Plan:
+    table, quarantine = lake.table(dataset), lake.quarantine(dataset)
+    refused = _rows(lake, quarantine)
+    aside, strangers = archive.rejected(lake, dataset)
+    kept, strange = archive.loaded(lake, dataset, table) if refused else ([], [])
+    found = [*aside, *(entry for entry in kept if entry.source in refused)]
+    return _plan(lake, dataset, "replay", found, [*strangers, *strange], refused, everything=everything)
+
+
+def _named(lake: Lake, names: Iterable[str]) -> Iterator[Plan]:
+    found: dict[str, list[Kept]] = {}
+    for name in names:
+        dataset, kept = _kept_as(lake, name)
+        found.setdefault(dataset.name, []).extend(kept)
+    for name, objects in found.items():
+        dataset = lake.project.datasets[name]
+        yield _plan(lake, dataset, "replay", objects, [], _rows(lake, lake.quarantine(dataset)), everything=True)
+
+
+def _kept_as(lake: Lake, name: str) -> tuple[Dataset, list[Kept]]:
+    known: set[str] = set()
+    for dataset in lake.project.datasets.values():
+        kept = [*archive.loaded(lake, dataset, lake.table(dataset))[0], *archive.rejected(lake, dataset)[0]]
+        if found := [entry for entry in kept if _means(name, entry.source) or entry.now.key == name]:
+            return dataset, found
+        known |= {entry.was.key for entry in kept}
+    remedy = f"{_suggestion(name, known)} An object that still waits in raw is loaded by `lakelet run`."
+    raise Terminal(f"{name}", expected="a dataset, or an object that was loaded or rejected", found="neither", remedy=remedy)
+
+
+def backfill(
+    lake: Lake, names: Iterable[str] = (), *, start: datetime | None = None, end: datetime | None = None, everything: bool = False
+) -> tuple[Plan, ...]:
+    """Plan to run again the objects that arrived from `start` until before `end`, of some datasets or of all.
+
+    Objects that were taken out stay out. `everything` takes those, too, that were run again under this contract before.
+    """
+    wanted = [lake.project.named(name) for name in names] or list(lake.project.datasets.values())
+    plans = []
+    for dataset in wanted:
+        if not isinstance(dataset, Dataset):
+            raise Terminal(f"{dataset.name}", expected="a dataset", found="a transform: it follows its inputs", remedy="Name those.")
+        table = lake.table(dataset)
+        kept, strange = archive.loaded(lake, dataset, table)
+        within = [entry for entry in kept if (not start or start <= entry.was.modified) and (not end or entry.was.modified < end)]
+        staying = [entry for entry in within if table is None or not ledger.is_undone(table, entry.source)]
+        plans.append(_plan(lake, dataset, "backfill", staying, strange, _rows(lake, lake.quarantine(dataset)), everything=everything))
+    return tuple(plan for plan in plans if plan.objects or plan.done or plan.strange)
+
+
+def _plan(
+    lake: Lake, dataset: Dataset, kind: Kind, found: list[Kept], strange: list[Strange], refused: Mapping[str, int], *, everything: bool
+) -> Plan:
+    number = amend.under(lake, dataset)
+    table, quarantine = lake.table(dataset), lake.quarantine(dataset)
+
+    def is_done(source: str) -> bool:
+        """A row that is quarantined tells whether its whole object had got as far."""
+        tables = [table, quarantine] if source in refused else [table]
+        return all(snapshot is not None and snapshot.identity(ledger.reread(source)) == number for snapshot in tables)
+
+    todo = [entry for entry in dict.fromkeys(found) if everything or not is_done(entry.source)]
+    planned = (Planned(entry.source, entry.time, quarantined=refused.get(entry.source, 0), kept=entry) for entry in todo)
+    return Plan(kind, dataset.name, tuple(planned), done=len(set(found)) - len(todo), strange=tuple(entry.key for entry in strange))
