@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -43,27 +43,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def prove(guards: Sequence[Guard], tell: Callable[[str], None]) -> dict[str, Seen]:
     """Run all their tests with every guard in place, then each guard's tests without it; return what was seen, by guard."""
+    tests = sorted({test for guard in guards for test in guard.ids})
+    shares = [tests[number::AT_ONCE] for number in range(min(AT_ONCE, len(tests)))]
     with TemporaryDirectory(prefix="guards-") as home, ThreadPoolExecutor(AT_ONCE) as pool:
         copies: SimpleQueue[Copy] = SimpleQueue()
         for number in range(AT_ONCE):
             copies.put(Copy(Path(home, str(number))))
-        tests = sorted({test for guard in guards for test in guard.ids})
-        tell(f"{len(tests)} tests with every guard in place")
-        shares = [tests[number::AT_ONCE] for number in range(min(AT_ONCE, len(tests)))]
-        failing = frozenset[str]().union(*pool.map(lambda share: _lent(copies, lambda copy: copy.whole(share)), shares))
 
         def without(guard: Guard) -> Seen:
-            wrong = sorted(test for test in failing if test.startswith(guard.ids))
-            found = (
-                Seen("broken", 0, wrong[0], "it fails with the guard in place")
-                if wrong
-                else _lent(copies, lambda copy: copy.without(guard))
-            )
+            wrong = sorted(test for test in failing if guard.names(test))
+            found = Seen("broken", 0, wrong[0], "it fails anyway") if wrong else _lent(copies, lambda copy: copy.without(guard))
             tell(f"{found.verdict:<6} {found.seconds:5.1f} s  {guard.name}")
             return found
 
-        tell(f"{len(guards)} guards, taken out one after another")
-        return dict(zip((guard.name for guard in guards), pool.map(without, guards), strict=True))
+        try:
+            tell(f"{len(tests)} tests with every guard in place")
+            failing = frozenset[str]().union(*pool.map(lambda share: _lent(copies, lambda copy: copy.whole(share)), shares))
+            tell(f"{len(guards)} guards, taken out one after another")
+            return dict(zip((guard.name for guard in guards), pool.map(without, guards), strict=True))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def _lent(copies: "SimpleQueue[Copy]", use: Callable[[Copy], T]) -> T:
@@ -75,18 +75,14 @@ def _lent(copies: "SimpleQueue[Copy]", use: Callable[[Copy], T]) -> T:
 
 
 def _line(guard: Guard, seen: Seen) -> str:
-    return (
-        f"{seen.verdict:<6}  {guard.file}  {guard.name}\n        {seen.test.removeprefix('tests/') or seen.said or 'every test is green'}"
-    )
+    told = seen.test.removeprefix("tests/") if seen.verdict == "red" else f"{seen.test} {seen.said}".strip() or "every test is green"
+    return f"{seen.verdict:<6}  {guard.file}  {guard.name}\n        {told}"
 
 
-def table(seen: dict[str, Seen], guards: Iterable[Guard] = GUARDS) -> list[str]:
-    """Return the page's lines: what each guard is for, where it stands, and the test that failed without it."""
-    lines = [
-        f"| guard | what it keeps from happening | where | the test that goes red ({len(tuple(guards))} of them) |",
-        "|---|---|---|---|",
-    ]
-    for guard in guards:
+def table(seen: dict[str, Seen]) -> list[str]:
+    """Return the page's lines: what each guard keeps from happening, where it stands, and the test that failed without it."""
+    lines = [f"{len(GUARDS)} guards, each missed by a test:", "", "| guard | why | where | the test that goes red |", "|---|---|---|---|"]
+    for guard in GUARDS:
         test = seen[guard.name].test.partition("::")[2].partition("[")[0]
         lines.append(f"| {guard.name.replace('-', ' ')} | {guard.why} | `{guard.file}` | `{test}` |")
     return lines

@@ -26,6 +26,10 @@ class Guard:
         """The tests as pytest takes them."""
         return tuple(f"tests/{test}" for test in self.tests)
 
+    def names(self, test: str) -> bool:
+        """Whether a test is one of those, or one of their cases."""
+        return any(test == name or test.startswith((f"{name}[", f"{name}::")) for name in self.ids)
+
     def problems(self, text: str) -> list[str]:
         """Say what is wrong with the entry, given its file's text: each old text has to stand there exactly once."""
         counts = [(old, text.count(old)) for old, _ in self.edits]

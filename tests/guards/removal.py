@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -21,7 +22,6 @@ LIMIT: Final = 180
 LEFT_OUT: Final = shutil.ignore_patterns(".git", ".venv*", "lake", ".*_cache", ".aws-sam")
 NOT_THE_GUARD: Final = ("NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "SyntaxError")
 """A test that fails by one of these found no guard missing but code that does not run."""
-
 
 WITHOUT: Final = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 """Plugins of pytest that nothing here needs; the second one takes longer to start than most tests to run."""
@@ -98,10 +98,10 @@ def _seen(tests: Sequence[str], code: int, output: str, seconds: float) -> Seen:
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """End what a test that hangs has started, its servers too."""
-    if process.poll() is None:
+    """End what is left of a run that hung or died: itself, and the servers that it started."""
+    with suppress(ProcessLookupError):  # nothing is left of it: as it should be
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()
 
 
 def _write(path: Path, text: str) -> None:

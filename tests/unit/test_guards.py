@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.guards.guard import ROOT, Guard, problems
-from tests.guards.removal import _seen
+from tests.guards.removal import WITHOUT, _seen
 from tests.guards.table import GUARDS
 from tests.page import with_part
 
@@ -24,7 +24,7 @@ def test_the_code_without_a_guard_is_still_python() -> None:
 
 def test_every_test_that_a_guard_names_exists() -> None:
     ids = sorted({test for guard in GUARDS for test in guard.ids})
-    options = ["--collect-only", "-q", "--no-header", "-p", "no:cacheprovider"]
+    options = ["--collect-only", "-q", "--no-header", *WITHOUT]
     found = subprocess.run([sys.executable, "-m", "pytest", *options, *ids], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, "\n".join(line for line in (found.stdout + found.stderr).splitlines() if line.startswith("ERROR"))
 

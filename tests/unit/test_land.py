@@ -494,6 +494,19 @@ def test_many_heirs_are_one(world: World, monkeypatch: pytest.MonkeyPatch) -> No
     assert rows_of(world) == [1]
 
 
+def test_of_two_heirs_who_found_the_same_claim_the_second_waits(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    declared(world)
+    now = world.lake.now()
+    claim_only(world, '{"id":1}', "a")
+    folder = claims.folder_of(world.lake.project.datasets["readings"], "a")
+    claim = claims.newest(world.lake, folder)
+    assert claim is not None
+    at(monkeypatch, now + claims.LEASE * 2)
+    assert claims.successor(world.lake, folder, claim).generation == 2
+    with pytest.raises(Underway):
+        claims.successor(world.lake, folder, claim)
+
+
 def test_a_claim_whose_answer_was_lost_is_still_ours(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     declared(world)
     store = type(world.lake.store)

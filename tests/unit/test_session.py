@@ -131,6 +131,13 @@ def test_a_check_that_breaks_out_of_its_parentheses_has_no_effect(world: World, 
     assert table is None or table.rows <= 1
 
 
+@pytest.mark.parametrize("sql", ["id > 1) or (true", "1) from range(3) where (true"])
+def test_a_check_that_would_break_out_of_its_parentheses_is_refused(world: World, sql: str) -> None:
+    world.declare(ORDERS.replace("target: {", f'checks: [{{name: broken, sql: "{sql}"}}]\ntarget: {{'))
+    with pytest.raises(Terminal, match=r"checks\.0\.sql"):
+        _ = world.lake
+
+
 def test_a_lake_in_s3_is_the_only_bucket_that_can_be_read(anywhere: World) -> None:
     anywhere.declare(ORDERS).put("raw/orders/a.csv", GOOD)
     anywhere.run()

@@ -198,6 +198,11 @@ GUARDS: Final = (
                 "    except duckdb.InterruptException:\n        raise\n    except duckdb.Error as error:\n",
                 "    except duckdb.Error as error:\n",
             ),
+            (
+                "        except duckdb.InterruptException:\n            raise\n"
+                "        except duckdb.Error as error:\n            raise Terminal(",
+                "        except duckdb.Error as error:\n            raise Terminal(",
+            ),
         ),
     ),
     Guard(

@@ -151,7 +151,7 @@ GUARDS: Final = (
         "core/readers/delimited.py",
         "auto_detect = false, ",
         "auto_detect = true, ",
-        ("unit/test_readers_csv.py",),
+        (CSV + "test_nothing_is_trimmed_or_commented_out",),
     ),
     Guard(
         "keys-are-no-partitions",

@@ -93,11 +93,11 @@ GUARDS: Final = (
     ),
     Guard(
         "one-heir",
-        "Of many who take a claim over one goes on.",
+        "Of two who take a claim over one goes on: the other's object would be another version, after the first was loaded and archived.",
         "core/land/claims.py",
         "    if make(lake, folder, wanted) != wanted:\n",
         "    if not make(lake, folder, wanted):\n",
-        (LAND + "test_many_heirs_are_one",),
+        (LAND + "test_of_two_heirs_who_found_the_same_claim_the_second_waits",),
     ),
     Guard(
         "a-lost-answer-is-still-ours",

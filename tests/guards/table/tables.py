@@ -105,7 +105,7 @@ GUARDS: Final = (
     ),
     Guard(
         "partitions-keep-their-types",
-        "A partition's value is read as its column's type: 007 stays a text.",
+        "A partition's value is read as its column's type: a text of digits stays a text.",
         "core/engine.py",
         'options += ["hive_partitioning = true", f"hive_types = {{{types}}}"]',
         'options += ["hive_partitioning = true"]',
