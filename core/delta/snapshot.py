@@ -131,6 +131,15 @@ class Snapshot:
         with files.open_input_file(path) as file:
             return ParquetFile(file).read(columns=["txn"])
 
+    def identity(self, name: str) -> int | None:
+        """Return what the table recorded for an identity (an object, a transform's input), None if it never did."""
+        if not self.version:
+            return None  # a table just made remembers nothing
+        if self._identities is not None:
+            return self._identities.get(name)
+        version: int | None = self._table.transaction_version(name)
+        return version
+
     @property
     def identities(self) -> Mapping[str, int]:
         """Everything that the table recorded, by name; raises Transient where the log's files can't be read all at once."""
