@@ -220,6 +220,7 @@ def _perform(lake: Lake, path: str, snapshot: Snapshot, due: Plan, kept: timedel
     if due.clear_log:
         lake.in_time(f"clearing the log of {path}")
         delta.clear_log(snapshot)
+        snapshot = _opened(lake, path)  # the one at hand may still go by commits that are cleared
     if due.vacuum:
         lake.in_time(f"vacuum of {path}")
         yield _vacuum(lake, path, snapshot, kept)

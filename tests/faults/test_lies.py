@@ -30,8 +30,9 @@ def lies(stage: Stage) -> Iterator[Plan]:
 
 
 def lied_to(case: Case, plan: Plan) -> None:
-    """Have a worker lied to."""
-    case.assert_true(case.play(plan).said)
+    """Have a worker lied to. What lands only after it was looked for is found by the next try, and told as loaded already."""
+    said = case.play(plan).said
+    case.assert_no_failure(said) if plan.fault == "silence" else case.assert_true(said)
     case.assert_done()
 
 

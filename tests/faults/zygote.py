@@ -1,7 +1,8 @@
-"""Worker processes to be killed, at 30 ms apiece instead of 1.5 s: forked from a process that has imported everything, opened nothing.
+"""Worker processes to be killed, at no import each: forked from a process that has imported everything and opened nothing.
 
-deltalake panics after a fork because tokio's threads are gone in the child. Here there are none yet: importing starts no runtime, only the
-allocators' threads, which see to forks themselves. Measured: 400 forked workers that loaded and maintained tables in S3, no panic, no hang.
+deltalake panics after a fork because tokio's threads are gone in the child. Here there are none yet: importing starts no runtime, only two
+allocators' threads, which see to forks themselves. Measured: more than 300 forked workers loaded, transformed and maintained tables, 60 of
+them in a folder and the others in S3, without a panic or a hang; imports alone take a second of the processor.
 """
 
 import json
