@@ -1,0 +1,207 @@
+"""What a lake must say: a pure function of the object versions that stand loaded. Plain Python that shares no code with the real thing."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+COLUMNS: Final = ("id", "amount", "placed", "shop")
+REASONS: Final = {"id": "id: not bigint", "amount": "amount: not decimal(12,2)", "required": "id: required", "check": "check small"}
+Cells = tuple[str, ...]
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What is declared by now: `wide` has a column more, `limit` is the greatest amount, `strict` rejects files with a negative one."""
+
+    wide: bool = False
+    limit: int = 50
+    strict: bool = False
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        return (*COLUMNS, "note") if self.wide else COLUMNS
+
+
+@dataclass(frozen=True)
+class File:
+    """The content of an object: its header and its records, as texts."""
+
+    header: tuple[str, ...]
+    records: tuple[Cells, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        return [",".join(cells[: len(self.header)]) for cells in self.records]
+
+    @property
+    def body(self) -> bytes:
+        return "".join(f"{line}\n" for line in [",".join(self.header), *self.lines]).encode()
+
+    def accepted(self, contract: Contract) -> dict[int, Row]:
+        """Return the rows that are loaded under a contract, by their place: id, amount, placed, shop, note."""
+        return {place: _typed(cells, self.header) for place, cells in enumerate(self.records, 1) if not _reasons(cells, contract)}
+
+    def refused(self, contract: Contract) -> dict[int, tuple[str, tuple[str, ...]]]:
+        """Return the rows that are set aside, by their place: their text and the reasons."""
+        judged = (
+            (place, line, _reasons(cells, contract)) for place, (line, cells) in enumerate(zip(self.lines, self.records, strict=True), 1)
+        )
+        return {place: (line, reasons) for place, line, reasons in judged if reasons}
+
+    def rejection(self, contract: Contract) -> str:
+        """Return why the whole file is set aside, nothing where it is loaded."""
+        if self.header != contract.header:
+            return "invalid_schema"
+        return "failed_check" if contract.strict and any(cells[1].startswith("-") for cells in self.records) else ""
+
+
+def _reasons(cells: Cells, contract: Contract) -> tuple[str, ...]:
+    identifier, amount = cells[:2]
+    found = {
+        "id": not (identifier.isdigit() or not identifier),
+        "required": not identifier,
+        "amount": not (_is_number(amount) or not amount),
+        "check": _is_number(amount) and Decimal(amount) > contract.limit,
+    }
+    return tuple(sorted(REASONS[name] for name, holds in found.items() if holds))
+
+
+def _is_number(text: str) -> bool:
+    return text.removeprefix("-").isdigit()
+
+
+def _typed(cells: Cells, header: tuple[str, ...]) -> Row:
+    identifier, amount, *others = cells[: len(header)]
+    number = f"{Decimal(amount):.2f}" if amount else None
+    return (int(identifier), number, *(cell or None for cell in others), *[None] * (5 - len(header)))
+
+
+@dataclass
+class Version:
+    """One version of an object: its content, its time, and the contract under which it was loaded, None where it is not."""
+
+    key: str
+    file: File
+    time: int
+    loaded: Contract | None = None
+    undone: bool = False
+
+    @property
+    def source(self) -> str:
+        return f"{self.key}@{hashlib.sha256(self.file.body).hexdigest()[:32]}"
+
+    @property
+    def stands(self) -> bool:
+        return self.loaded is not None and not self.undone
+
+    @property
+    def rows(self) -> list[Row]:
+        """Return the rows that it brings: its five values, then its time, its source and their place."""
+        accepted = self.file.accepted(self.loaded) if self.loaded else {}
+        return [(*row, self.time, self.source, place) for place, row in accepted.items()]
+
+
+@dataclass
+class Model:
+    """Every version that ever was, where it lies, and what follows from that for the tables."""
+
+    mode: str
+    contract: Contract = Contract()
+    versions: dict[str, Version] = field(default_factory=dict)
+    raw: dict[str, str] = field(default_factory=dict)
+    """The source that lies under each key in raw."""
+    archived: set[str] = field(default_factory=set)
+    rejected: set[tuple[str, str]] = field(default_factory=set)
+    interrupted: set[str] = field(default_factory=set)
+    """Sources whose refused rows were committed by a try that did not come to load them: what the quarantine holds of them is open."""
+
+    def put(self, key: str, file: File, time: int) -> Version:
+        """Put an object: the version under its name is replaced, and the same content is the same version."""
+        version = Version(key, file, time)
+        version = self.versions.setdefault(version.source, version)
+        if not version.loaded:
+            version.time = time
+        self.raw[key] = version.source
+        return version
+
+    def load(self, source: str) -> None:
+        """Take a version for loaded under the present contract."""
+        version = self.versions[source]
+        assert version.loaded is None, f"{source} was loaded twice"
+        assert not self.rejection(source), f"{source} was loaded, and should have been rejected"
+        version.loaded = self.contract
+        self.interrupted.discard(source)
+
+    def settle(self, key: str) -> None:
+        """Take a version out of raw, to where it belongs."""
+        source = self.raw.pop(key)
+        if self.versions[source].loaded:
+            self.archived.add(source)
+        else:
+            assert self.rejection(source), f"{source} left raw, and was not loaded"
+            self.rejected.add((self.rejection(source), source))
+
+    def rejection(self, source: str) -> str:
+        return self.versions[source].file.rejection(self.contract)
+
+    def fates(self, keys: Iterable[str]) -> set[tuple[str, str]]:
+        """Return what is to become of objects: loaded, already loaded, gone, or the reason for which each is rejected."""
+        return {(key, self._fate(self.raw[key]) if key in self.raw else "gone") for key in keys}
+
+    def _fate(self, source: str) -> str:
+        return "already loaded" if self.versions[source].loaded else self.rejection(source) or "loaded"
+
+    def standing(self) -> list[Version]:
+        """Return the versions whose rows may be in the table: of a replaced object, or an overwritten table, the newest."""
+        loaded = sorted((v for v in self.versions.values() if v.stands), key=lambda version: (version.time, version.source))
+        if self.mode == "append":
+            return list({version.key: version for version in loaded}.values())
+        return loaded[-1:] if self.mode == "overwrite" else loaded
+
+    def table(self) -> Counter[Row]:
+        rows = [row for version in self.standing() for row in version.rows]
+        if self.mode == "merge":
+            rows.sort(key=lambda row: (row[2] is not None, row[2] or "", *row[5:]))
+            rows = list({row[0]: row for row in rows}.values())
+        return Counter(rows)
+
+    def quarantine(self) -> Counter[Row]:
+        """Return the rows set aside, but for what is open: source, place, text, reasons."""
+        versions = self.standing() if self.mode == "append" else [v for v in self.versions.values() if v.stands]
+        found = ((v.source, place, *told) for v in versions if v.loaded for place, told in v.file.refused(v.loaded).items())
+        return Counter(row for row in found if not self.is_open(row[0]))
+
+    def is_open(self, source: str) -> bool:
+        """Whether what the quarantine holds of a version, or of its object where one version replaces another, cannot be told."""
+        if self.mode != "append":
+            return source in self.interrupted
+        return _key(source) in map(_key, self.interrupted)
+
+    def totals(self) -> Counter[Row]:
+        """Return what the transform makes of the table: shop, rows, sum of amounts."""
+        return Counter((shop, *told) for shop, told in _by_shop(self.table()).items())
+
+    def objects(self) -> Iterable[bytes]:
+        """Return the content of each object that lies somewhere, once for each place."""
+        sources = [*self.raw.values(), *self.archived, *(source for _, source in self.rejected)]
+        return [self.versions[source].file.body for source in sources]
+
+
+def _by_shop(rows: Counter[Row]) -> dict[str | None, tuple[int, str | None]]:
+    found: dict[str | None, list[str | None]] = {}
+    for row in rows.elements():
+        found.setdefault(row[3], []).append(row[1])
+    return {shop: (len(amounts), _sum(amounts)) for shop, amounts in found.items()}
+
+
+def _sum(amounts: Iterable[str | None]) -> str | None:
+    known = [Decimal(amount) for amount in amounts if amount is not None]
+    return str(sum(known, Decimal("0.00"))) if known else None
+
+
+def _key(source: str) -> str:
+    return source.rpartition("@")[0]
