@@ -13,7 +13,7 @@ from tests.faults.figures import FIGURES, LONG
 from tests.faults.history.machine import Histories
 from tests.faults.history.place import MODES
 
-SHORT_RUNS, SHORT_STEPS = 4, 25
+SHORT_RUNS, SHORT_STEPS = 3, 25
 SEEDS, RUNS, STEPS = 5, 25, 50
 """The long run, of each mode: so many seeds of so many runs, two seeds at a time."""
 
@@ -35,7 +35,7 @@ def histories(mode: str, number: int, runs: int, steps: int) -> tuple[int, int]:
     """Try random histories, the same ones for the same number; return how many there were, and their steps."""
     machine = type(f"{mode.title()}Histories", (Histories,), {"mode": mode, "runs": 0, "steps": 0})
     run_state_machine_as_test(
-        seed(number)(machine),
+        seed(f"{mode} {number}")(machine),
         settings=settings(
             max_examples=runs,
             stateful_step_count=steps,

@@ -12,7 +12,7 @@ HEADERS: Final = {"wrong": ("id", "amont", "placed", "shop"), "narrow": COLUMNS,
 """Beside those that fit the contract; `again` is an object that was put before."""
 
 good = st.tuples(
-    st.sampled_from("123"), st.sampled_from(["1", "7", "", "-1"]), st.sampled_from(["", "2025-01-01", "2025-01-02"]),
+    st.sampled_from("12345"), st.sampled_from(["1", "7", "", "-1"]), st.sampled_from(["", "2025-01-01", "2025-01-02"]),
     st.sampled_from(["a", "b", ""]), st.sampled_from(["", "n"]),
 )  # fmt: skip
 bad = st.sampled_from(
@@ -21,17 +21,18 @@ bad = st.sampled_from(
 records = st.one_of(
     st.lists(good, max_size=3), st.lists(st.one_of(good, bad), min_size=1, max_size=4), st.lists(bad, min_size=1, max_size=2)
 )
-headers = st.sampled_from(["fit"] * 6 + ["again"] * 2 + [*HEADERS])
+headers = st.sampled_from(["fit"] * 9 + ["again"] * 2 + [*HEADERS])
 times = st.integers(0, 6)
-puts = st.lists(st.tuples(st.sampled_from(KEYS), headers, records, times), max_size=3, unique_by=lambda put: put[0])
+puts = st.lists(st.tuples(st.sampled_from(KEYS), headers, records, times), min_size=1, max_size=3, unique_by=lambda put: put[0])
 deliveries = st.lists(st.tuples(st.sampled_from(KEYS), st.booleans()), min_size=1, max_size=4)
+turns = st.sampled_from([1, 1, 1, 2, 2, 3])
 faults = st.one_of(
-    st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), st.integers(1, 3), st.booleans()),
-    st.builds(Fault, st.sampled_from(["fetch", "move", "put"]), st.just("crash"), st.integers(1, 3), st.booleans()),
+    st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), turns, st.booleans()),
+    st.builds(Fault, st.sampled_from(["fetch", "move", "put"]), st.just("crash"), turns, st.booleans()),
 )
 upkeep_faults = st.one_of(
-    st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), st.integers(1, 3), st.booleans()),
-    st.builds(Fault, st.just("delete"), st.just("crash"), st.integers(1, 3), st.booleans()),
+    st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), turns, st.booleans()),
+    st.builds(Fault, st.just("delete"), st.just("crash"), turns, st.booleans()),
 )
 changes = st.sampled_from([{"wide": True}, {"limit": 5}, {"limit": 50}, {"limit": 100}, {"strict": True}, {"strict": False}])
 

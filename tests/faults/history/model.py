@@ -148,6 +148,13 @@ class Model:
     def rejection(self, source: str) -> str:
         return self.versions[source].file.rejection(self.contract)
 
+    def fates(self, keys: Iterable[str]) -> set[tuple[str, str]]:
+        """Return what is to become of objects: loaded, already loaded, gone, or the reason for which each is rejected."""
+        return {(key, self._fate(self.raw[key]) if key in self.raw else "gone") for key in keys}
+
+    def _fate(self, source: str) -> str:
+        return "already loaded" if self.versions[source].loaded else self.rejection(source) or "loaded"
+
     def standing(self) -> list[Version]:
         """Return the versions whose rows may be in the table: of a replaced object, or an overwritten table, the newest."""
         loaded = sorted((v for v in self.versions.values() if v.stands), key=lambda version: (version.time, version.source))

@@ -14,7 +14,7 @@ from typing import Any, Final
 from core import delta, run
 from core.declarations import load
 from core.delta import Snapshot
-from core.ingest import Ingested, ingest
+from core.loading import Ingested, ingest
 from core.lake import Lake, Settings
 from core.maintenance import maintain
 from core.project import Project
@@ -155,6 +155,11 @@ class Place:
     def version(self, name: str) -> int:
         """Return how many commits a table's log holds, without opening it."""
         return len(list(Path(self.lake.uri(PATHS[name]), "_delta_log").glob("*.json")))
+
+    def news(self) -> int | None:
+        """Return what those who follow the table go by."""
+        snapshot = self.opened("orders")
+        return snapshot.data_version if snapshot else None
 
     def opened(self, name: str) -> Snapshot | None:
         return self.lake.named_table(name)
