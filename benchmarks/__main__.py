@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import commerce, report, small_files
+from benchmarks import commerce, old_tables, report, small_files
 from benchmarks.harness import ROOT, Benchmark, Defect, measure
 
-BENCHMARKS: Final[dict[str, Callable[[int], tuple[Benchmark, ...]]]] = {
-    "commerce": commerce.benchmarks,
-    "small_files": small_files.benchmarks,
+BENCHMARKS: Final[dict[str, Callable[[argparse.Namespace], tuple[Benchmark, ...]]]] = {
+    "commerce": lambda asked: commerce.benchmarks(asked.rows),
+    "small_files": lambda _: small_files.benchmarks(),
+    "old_tables": lambda asked: old_tables.benchmarks(asked.commits),
 }
 PAGE: Final = ROOT / "docs" / "benchmarks.md"
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rounds: list[report.Round] = []
     try:
         for name in asked.only or BENCHMARKS:
-            for benchmark in BENCHMARKS[name](asked.rows):
+            for benchmark in BENCHMARKS[name](asked):
                 measured = measure(benchmark, asked.rounds, _tell)
                 rounds.append((benchmark, measured))
                 if not asked.json:
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure Lakelet beside its rivals.")
     parser.add_argument("--only", action="append", choices=list(BENCHMARKS), help="one of them; may be repeated")
     parser.add_argument("--rows", type=_positive, default=1_000_000, help="records of each commerce dataset (1,000,000)")
+    parser.add_argument("--commits", type=_positive, default=10_000, help="how old the oldest table is (10,000 commits)")
     parser.add_argument("--rounds", type=_positive, default=5, help="runs of each contestant (5); of slow ones at most 2")
     parser.add_argument("--json", action="store_true", help="one JSON document on standard output")
     parser.add_argument("--write", action="store_true", help="write docs/benchmarks.md")

@@ -85,6 +85,7 @@ INTRODUCTION = """# Benchmarks
 
 Written by `python -m benchmarks --write`. Seconds are those of the whole process, from its start to its end, imports included; CPU
 seconds are those of its process tree on all cores, which say more than the clock where a machine is shared; MB are the peak of that tree.
+Where only one step of a process is measured, its paragraph says so.
 Contestants take turns, each in a new process and an empty folder, with the same number of threads; ratios are of medians, to the first row.
 After each run the result is read back: the contestants of a table gave the same rows, or there would be no table. The inputs were read
 once before, so all of them read from memory rather than from disk.

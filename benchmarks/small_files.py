@@ -15,7 +15,7 @@ COLUMNS: Final = {"reading_id": BIGINT, "device": TEXT, "temperature": "double",
 READERS: Final[dict[str, Callable[[str, dict[str, str]], str]]] = {"csv": rows_of_csv, "jsonl": rows_of_json}
 
 
-def benchmarks(_rows: int) -> tuple[Benchmark, ...]:
+def benchmarks() -> tuple[Benchmark, ...]:
     """Return one benchmark a format; their size is their point, so they are never scaled."""
     raw = samples(PROJECT, "small", ROWS)
     return tuple(_benchmark(raw / "raw" / kind, raw, kind) for kind in READERS)

@@ -22,6 +22,7 @@ ROWS: Final = {
     "undo": "Objects and commits taken out again, windows run again, in any order",
     "histories": "Random histories of all of this against a model (hypothesis)",
     "deadlines": "A deadline at every stage",
+    "old tables": "Tables that grew old by small commits, looked after meanwhile: every object delivered again",
     "changed objects": "Versions of one object in any order of arrival",
     "readers": "Tables read back by deltalake, by DuckDB's Delta reader and by Lakelet: the same rows",
 }
