@@ -52,7 +52,7 @@ def test_nothing_is_committed_once_the_time_is_over(world: World, monkeypatch: p
         monkeypatch.setattr(Lake, "now", lambda _: datetime.now(UTC) + timedelta(hours=1))
         return decision
 
-    monkeypatch.setattr("core.ingest.SINKS", {**change.SINKS, "append": slow})
+    monkeypatch.setattr("core.loading.SINKS", {**change.SINKS, "append": slow})
     with pytest.raises(OutOfTime):
         ingest(soon(world, 60).lake, world.lake.project.datasets["orders"], [ObjectRef("raw/orders/a.csv")])
     assert world.version("orders") == 0

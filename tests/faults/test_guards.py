@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from core import change, delta, export, ingest, run, transform
-from core.delta import Snapshot, tables
+from core import amend, change, delta, export, ingest, ledger, run, transform
+from core.delta import Change, Snapshot, tables
 from core.project import Project
 from core.run import Undone
 from core.storage import ObjectRef
@@ -60,7 +60,7 @@ def test_an_object_that_a_rival_loads_in_between_is_not_loaded_again(world: Worl
             assert ingest_one(world, rivals.pop()) == "loaded"
         return decision
 
-    monkeypatch.setattr("core.ingest.SINKS", {**change.SINKS, "append": overtaken})
+    monkeypatch.setattr("core.loading.SINKS", {**change.SINKS, "append": overtaken})
     assert ingest_one(world, "raw/orders/a.csv") == "already loaded"
     assert world.values("select id from orders") == [1]
     assert_sound(world, "orders")
@@ -159,6 +159,21 @@ def test_two_first_runs_of_a_transform_leave_one_result(world: World, monkeypatc
     assert world.values("select n from t") == [1]
 
 
+def test_a_transform_that_waits_for_all_its_inputs_runs_when_rows_that_it_counted_are_taken_out(world: World) -> None:
+    query = "select (select count(*) from orders) + (select count(*) from refunds) as n"
+    world.declare(ORDERS).declare(ORDERS.replace("orders", "refunds")).declare(COUNT.replace("any_input", "all_inputs"), t=query)
+    for name in ("orders", "refunds"):
+        world.put(f"raw/{name}/a.csv", HEADER + "1,1,\n")
+    world.run()
+    assert world.values("select n from t") == [2]
+    dataset = world.lake.project.datasets["orders"]
+    table = world.lake.table(dataset)
+    assert table is not None
+    amend.undo(world.lake, dataset, ledger.loaded(dataset, table))
+    world.run()
+    assert world.values("select n from t") == [1]
+
+
 def test_an_export_that_was_overtaken_is_brought_up_to_the_newest_version(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.declare(ORDERS + "exports: [{path: exports/orders/, format: csv}]\n").put("raw/orders/a.csv", HEADER + "1,1,\n")
     real, rivals = export._write, [own(world)]
@@ -175,6 +190,19 @@ def test_an_export_that_was_overtaken_is_brought_up_to_the_newest_version(world:
 
 
 # --- objects and their versions ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_taken_out_stays_out_although_its_identity_was_forgotten(world: World) -> None:
+    world.declare(ORDERS).put("raw/orders/a.csv", HEADER + "1,1,\n")
+    world.run()
+    body = HEADER + "2,1,\n"
+    source = f"raw/orders/b.csv@{hashlib.sha256(body.encode()).hexdigest()[:32]}"
+    table = world.lake.named_table("orders")
+    assert table is not None
+    delta.commit(table, Change(marks={ledger.undone(source): 1}), now=world.lake.now())
+    world.put("raw/orders/b.csv", body)
+    assert world.fates() == {"raw/orders/b.csv": "undone"}
+    assert world.values("select id from orders") == [1]
 
 
 def test_an_object_may_be_named_as_another_one_s_version(world: World) -> None:

@@ -96,8 +96,8 @@ GUARDS: Final = (
         "move-of-a-changed-object-copies-nothing",
         "Where a bucket keeps no versions, only what is still the same is archived.",
         "core/storage/bucket.py",
-        'unchanged = {"CopySourceIfMatch": ref.version} if bare else {}',
-        "unchanged: dict[str, str] = {}",
+        'unchanged, same = ({"CopySourceIfMatch": ref.version}, {"IfMatch": ref.version}) if bare else ({}, {})',
+        "unchanged, same = {}, {}",
         (BARE,),
     ),
     Guard(
@@ -152,8 +152,8 @@ GUARDS: Final = (
         "report-before-the-move",
         "A rejected object's report is written before it leaves raw; after a crash in between nobody would write it.",
         "core/settle.py",
-        '            lake.raw.put(f"{to}.report.json", outcome.report.encode())\n            lake.raw.move(ref, to)\n',
-        '            lake.raw.move(ref, to)\n            lake.raw.put(f"{to}.report.json", outcome.report.encode())\n',
+        '        lake.raw.put(f"{to}{REPORT}", outcome.report.encode())\n        lake.raw.move(ref, to)\n',
+        '        lake.raw.move(ref, to)\n        lake.raw.put(f"{to}{REPORT}", outcome.report.encode())\n',
         (MINE + "test_a_crash_while_an_object_is_set_aside_is_mended_by_the_next_run",),
     ),
     Guard(

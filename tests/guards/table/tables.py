@@ -171,8 +171,8 @@ GUARDS: Final = (
         "older-versions-do-not-know-the-future",
         "An older version of a table is not asked by a checkpoint that came after it.",
         "core/delta/log.py",
-        "if first > version + 1 or version - first > LONGEST_TAIL:",
-        "if version - first > LONGEST_TAIL:",
+        "if first > version + 1 or version - first > longest:",
+        "if version - first > longest:",
         (MAINTENANCE + "test_all_identities_are_read_at_once_and_are_those_that_delta_rs_tells",),
     ),
     Guard(

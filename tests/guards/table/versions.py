@@ -5,6 +5,7 @@ from typing import Final
 from tests.guards.guard import Guard
 
 BAD_INPUT: Final = "conformance/test_bad_input.py::"
+AMEND: Final = "faults/test_amend.py::"
 CHANGED: Final = "faults/test_changed_objects.py::"
 MERGE: Final = "property/test_merge.py::"
 MINE: Final = "faults/test_guards.py::"
@@ -16,8 +17,8 @@ GUARDS: Final = (
         "older-rows-of-an-object-go",
         "The rows of an object's older version go when a newer one comes; beside each other both would count.",
         "core/change.py",
-        '_without_older(connection, snapshot, found.replaced) if found.replaced else ("", ())',
-        '("", ())',
+        'without(connection, snapshot, tuple(out), found.replaced) if out or found.replaced else ("", ())',
+        'without(connection, snapshot, tuple(out)) if out or found.replaced else ("", ())',
         (CHANGED + "test_a_changed_object_replaces_its_rows_and_no_others[folder]",),
     ),
     Guard(
@@ -71,8 +72,8 @@ GUARDS: Final = (
     Guard(
         "quarantine-follows-the-version",
         "What was set aside of an older version goes with it.",
-        "core/ingest.py",
-        "older = bool(replaced and quarantine and versions.candidates(connection, quarantine, replaced))",
+        "core/loading.py",
+        "older = bool(replaced and versions.candidates(connection, quarantine, replaced))",
         "older = False",
         (CHANGED + "test_what_was_set_aside_of_the_older_version_goes_with_it[folder]",),
     ),
@@ -96,7 +97,7 @@ GUARDS: Final = (
         "older-object-does-not-overwrite",
         "An older object that comes late does not overwrite a newer one's table.",
         "core/change.py",
-        "if newest is None or _holds_newer(connection, snapshot, *newest):",
+        "if newest is None or _holds_newer(connection, snapshot, source, time, out):",
         "if newest is None:",
         (OVERWRITTEN,),
     ),
@@ -112,9 +113,25 @@ GUARDS: Final = (
         "overwrites-of-one-moment-are-ordered",
         "Of two objects of the same second the greater name overwrites the other, in either order.",
         "core/change.py",
-        "return name is not None and name > source",
-        "return False",
+        "return time < held if time != held else name is not None and name > source",
+        "return time < held if time != held else False",
         (OVERWRITTEN,),
+    ),
+    Guard(
+        "an-undone-newest-leaves-its-table",
+        "An overwritten table whose object was taken out is nobody's: the one before it comes back.",
+        "core/change.py",
+        "    if name in out or (name is None and held // 1000 in out.values()):\n        return False  # what it is leaves it\n",
+        "",
+        (AMEND + "test_what_a_commit_had_hidden_comes_back",),
+    ),
+    Guard(
+        "undone-rows-leave-a-merged-table",
+        "A merge that takes rows out writes again every file that holds one of them.",
+        "core/change.py",
+        "    touched |= {file.path for file in holding(connection, snapshot, tuple(out))}\n",
+        "",
+        (AMEND + "test_a_table_is_what_its_objects_make_it_less_those_taken_out[merge-0]",),
     ),
     Guard(
         "one-row-a-key-in-a-batch",
