@@ -14,8 +14,9 @@ from typing import Any, Final
 from core import delta, run
 from core.declarations import load
 from core.delta import Snapshot
+from core.ingest import ingest
 from core.lake import Lake, Settings
-from core.loading import Ingested, ingest
+from core.loading import Ingested
 from core.maintenance import maintain
 from core.project import Project
 from core.storage import ObjectRef
