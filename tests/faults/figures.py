@@ -1,11 +1,16 @@
 """What the fault tests counted: by row of docs/reliability.md, which `make faults` writes."""
 
+import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from tests.page import PAGE, with_part
+
+KEPT: Final = PAGE.parents[1] / "build" / "faults.json"
+"""What long runs counted, by module, so that one module can be tried again by itself."""
 
 LONG: Final = os.environ.get("LAKELET_FAULTS") == "long"
 """Whether this is `make faults`: every case of the matrix; otherwise a part of it that takes minutes."""
@@ -30,23 +35,37 @@ ROWS: Final = {
 
 @dataclass
 class Figures:
-    """Cases that passed, by row and by what they were; a case that fails is a failed test, and then no page is written."""
+    """Cases that passed, by test module, row and what they were; a case that fails is a failed test, and then none is written down."""
 
-    cases: Counter[tuple[str, str]] = field(default_factory=Counter)
+    cases: Counter[tuple[str, str, str]] = field(default_factory=Counter)
 
     def count(self, row: str, what: str = "", cases: int = 1) -> None:
         """Count cases of a row that passed; `what` tells them apart (append, merge, ...)."""
         assert row in ROWS, row
-        self.cases[row, what] += cases
+        module = os.environ.get("PYTEST_CURRENT_TEST", "").partition("::")[0]
+        self.cases[module, row, what] += cases
 
-    def page(self) -> str:
-        """Return the page: one line a row, with its cases in all and by what they were."""
-        lines = []
-        for row, told in ROWS.items():
-            kinds = {what: number for (name, what), number in self.cases.items() if name == row}
-            detail = ", ".join(f"{what} {number:,}" for what, number in sorted(kinds.items()) if what)
-            lines.append(f"| {told} | {sum(kinds.values()):,} | {detail} |")
-        return with_part(PAGE.read_text("utf-8"), "figures", ["| what is done | cases, all passed | of which |", "|---|---:|---|", *lines])
+    def keep(self) -> None:
+        """Put what this session counted in place of what its modules counted before, and write the page once every row was met."""
+        before = [tuple(entry) for entry in json.loads(KEPT.read_text("utf-8"))] if KEPT.is_file() else []
+        modules = {module for module, _, _ in self.cases}
+        kept = [entry for entry in before if entry[0] not in modules] + [(*key, number) for key, number in sorted(self.cases.items())]
+        KEPT.parent.mkdir(exist_ok=True)
+        KEPT.write_text(json.dumps(kept, indent=0), "utf-8")
+        if {row for _, row, _, _ in kept} == set(ROWS):
+            PAGE.write_text(_page(kept), "utf-8")
+
+
+def _page(cases: Iterable[tuple[str, str, str, int]]) -> str:
+    """Return the page: one line a row, with its cases in all and by what they were."""
+    kinds: dict[str, Counter[str]] = {row: Counter() for row in ROWS}
+    for _, row, what, number in cases:
+        kinds[row][what] += number
+    lines = []
+    for row, found in kinds.items():
+        detail = ", ".join(f"{what} {number:,}" for what, number in sorted(found.items()) if what)
+        lines.append(f"| {ROWS[row]} | {found.total():,} | {detail} |")
+    return with_part(PAGE.read_text("utf-8"), "figures", ["| what is done | cases, all passed | of which |", "|---|---:|---|", *lines])
 
 
 FIGURES: Final = Figures()
