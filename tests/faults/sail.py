@@ -3,6 +3,7 @@
 Only where it is installed, and only in the long run: it is larger than all that Lakelet needs.
 """
 
+import atexit
 import os
 import subprocess
 import sys
@@ -47,7 +48,10 @@ def read(uri: str) -> pa.Table:
 
 @cache
 def _started(_: str | None) -> "subprocess.Popen[str]":
-    """Start Sail once for folders, and once for an S3 server; it ends when its input does, with us."""
+    """Start Sail once for folders, and once for an S3 server; it ends when its input does."""
     environment = {**os.environ, **{name.upper(): value for name, value in options().items()}}
     command = [sys.executable, "-W", "ignore", str(SERVER)]
-    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=environment, text=True, **pipes)
+    atexit.register(process.communicate)  # which closes its input
+    return process

@@ -12,8 +12,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
+
 from core import run
 from core.engine import fragments, relation
+from core.errors import Conflict
 from core.ingest import ingest
 from core.maintenance import Maintained, maintain
 from core.run import Undone
@@ -179,11 +182,15 @@ def write_first(home: Path, lakes: Sequence[str], name: str, keys: Sequence[str]
 
 
 def write(home: Path, uri: str, name: str, keys: Sequence[str]) -> list[str]:
-    """Load objects, each by a commit of its own, beside all the others; return their fates."""
+    """Load objects, each by a commit of its own, beside all the others; return their fates.
+
+    Where rivals were faster each time, it is tried again as a queue would: that is rare, but nobody promises a turn.
+    """
     world = opened(home, uri)
     dataset = world.lake.project.datasets[name]
+    again = Retrying(retry=retry_if_exception_type(Conflict), stop=stop_after_attempt(MOST_TRIES), reraise=True)
     meet()
-    return [one.fate for key in keys for one in ingest(world.lake, dataset, [ObjectRef(key)]).objects]
+    return [one.fate for key in keys for one in again(ingest, world.lake, dataset, [ObjectRef(key)]).objects]
 
 
 # --- upkeep --------------------------------------------------------------------------------------------------------------------------
