@@ -17,7 +17,7 @@ from tests.faults.oracle import assert_places
 from tests.faults.workers import Message, Processes, Work, by_core, by_function, drain
 from tests.world import World
 
-FOLDER_FILES, BUCKET_FILES = (1000, 60) if LONG else (60, 10)
+FOLDER_FILES, BUCKET_FILES = (1000, 60) if LONG else (40, 8)
 
 
 def body(rng: random.Random, number: int) -> str:

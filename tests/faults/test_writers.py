@@ -19,7 +19,7 @@ from tests.faults.workers import Processes, look_after, write, write_first
 from tests.s3 import one_at_a_time
 from tests.world import World
 
-TABLES = {"folder": 50, "s3": 5} if LONG else {"folder": 5, "s3": 1}
+TABLES = {"folder": 50, "s3": 5} if LONG else {"folder": 4, "s3": 1}
 RULES = {"events": EVENTS, "states": STATES}
 POLICY = "maintenance: {vacuum_after: 1 days}\n"
 MODES = pytest.mark.parametrize("name", ["events", "states"], ids=["append", "merge"])
