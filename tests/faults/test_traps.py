@@ -33,6 +33,7 @@ def ingest_one(world: World, key: str) -> str:
 
 @pytest.mark.parametrize("declared", [ORDERS, MERGED], ids=["append", "merge"])
 def test_trap_5_many_writers_at_once_all_get_their_turn(world: World, declared: str) -> None:
+    """delta-rs#3066: left to itself it gives up after 15 tries without a pause."""
     world.declare(declared)
     keys = [f"raw/orders/{n}.csv" for n in range(6)]
     for n, key in enumerate(keys):
