@@ -138,7 +138,7 @@ def test_s3_may_not_be_silent_for_ever(tmp_path: Path, s3_endpoint: str, monkeyp
 def test_a_write_that_is_under_way_is_not_taken_for_one_that_landed(
     tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """arrow-rs-object-store#852: S3 answers 409 and nothing is there; obstore calls it the same as 412. Whoever posted would be told that the records are safe."""
+    """arrow-rs-object-store#852: S3 answers 409, nothing is there, and obstore calls it 412. Whoever posted would be told it is safe."""
     store = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS).lake.raw
     conflict = obstore.exceptions.AlreadyExistsError("409 ConditionalRequestConflict")
     monkeypatch.setattr(obstore, "put", failing_once(obstore.put, conflict, at=1, after=False))
