@@ -8,6 +8,8 @@ from typing import Final
 from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
 
 from core import expect, export, register, transform
+from core.amend import commits
+from core.amend.plans import Plan
 from core.contract import Dataset, Declaration, Transform
 from core.errors import LakeError, OutOfTime, Terminal, Transient
 from core.expect import Violation
@@ -194,6 +196,28 @@ def judge(lake: Lake, declaration: Declaration) -> Iterator[Violated]:
     """Hold a table that was just loaded against its expectations."""
     if violations := expect.violations(lake, declaration):
         yield Violated(declaration.name, violations)
+
+
+# --- putting right ---------------------------------------------------------------------------------------------------------------------
+
+
+def perform(lake: Lake, plan: Plan) -> Iterator[Step]:
+    """Do what an undo, a replay or a backfill plans, batch by batch, each in one commit, and publish what changed."""
+    return guarded(lake.project.datasets[plan.dataset], _performed(lake, plan))
+
+
+def _performed(lake: Lake, plan: Plan) -> Iterator[Step]:
+    dataset = lake.project.datasets[plan.dataset]
+    for some in batches(plan.objects):
+        doing = "taking out" if plan.kind == "undo" else "running again"
+        yield Begun(plan.dataset, f"{doing} {len(some)} object{'s'[: len(some) != 1]}")
+        if plan.kind == "undo":
+            yield commits.undo(lake, dataset, {entry.source: entry.time for entry in some})
+        else:
+            yield commits.again(lake, dataset, [entry.kept for entry in some if entry.kept], plan.kind)
+    if plan.objects:
+        yield from publish(lake, dataset)
+        yield from judge(lake, dataset)
 
 
 # --- finding work --------------------------------------------------------------------------------------------------------------------

@@ -9,8 +9,8 @@ import typer
 from handlers.cli.options import Asked, JsonOption, LakeOption, ProjectOption, asked
 
 if TYPE_CHECKING:
+    from core.amend.plans import Plan
     from core.lake import Lake
-    from core.plans import Plan
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Everything = Annotated[bool, typer.Option("--all", help="Also what was run again under this very contract before.")]
@@ -34,7 +34,7 @@ def undo(
     the table are due.
     """
     with asked(ctx, project, lake, as_json) as options:
-        from core import plans
+        from core.amend import plans
         from handlers.cli.named import key_of
 
         opened = options.open()
@@ -59,7 +59,7 @@ def replay(
     the same command goes on where it was stopped.
     """
     with asked(ctx, project, lake, as_json) as options:
-        from core import plans
+        from core.amend import plans
         from handlers.cli.named import key_of
 
         opened = options.open()
@@ -88,7 +88,7 @@ def backfill(
     Objects that were taken out stay out.
     """
     with asked(ctx, project, lake, as_json) as options:
-        from core import plans
+        from core.amend import plans
         from core.errors import Terminal
 
         if not (names or start or end or everything):
@@ -104,8 +104,7 @@ def _utc(moment: datetime | None) -> datetime | None:
 
 
 def _perform(lake: "Lake", found: "Sequence[Plan]", options: Asked, *, dry_run: bool) -> None:
-    from core.plans import perform
-    from core.run import due
+    from core.run import due, perform
     from handlers.cli import planned, render
     from handlers.cli.follow import follow
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from core.plans import Plan, Planned
+from core.amend.plans import Plan, Planned
 from core.versions import key_of
 from handlers.cli.render import Place, ago, count, heading, plain_table, size
 from handlers.wording import plural

@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from core import delta, ingest, plans, run
+from core import delta, ingest, run
+from core.amend import plans
+from core.amend.plans import Plan
 from core.errors import Terminal
 from core.loading import Ingested, Withdrawn
-from core.plans import Plan
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.oracle import assert_sound
 from tests.faults.test_protocol import Killed, failing_once
@@ -37,7 +38,7 @@ def put(world: World, name: str, rows: str, *, at: int) -> bytes:
 
 
 def do(world: World, planned: Iterable[Plan]) -> list[Any]:
-    return [step for plan in planned for step in plans.perform(world.lake, plan)]
+    return [step for plan in planned for step in run.perform(world.lake, plan)]
 
 
 def undo(world: World, *names: str) -> Withdrawn:
@@ -337,7 +338,7 @@ def test_a_backfill_that_is_stopped_goes_on_where_it_was(world: World, monkeypat
     world.run()
     world.declare(ORDERS.replace("target:", "  - {name: twice, type: bigint, sql: id * 2}\ntarget:"))
     (plan,) = plans.backfill(world.lake)
-    for step in plans.perform(world.lake, plan):
+    for step in run.perform(world.lake, plan):
         if isinstance(step, Ingested):
             break
     assert world.values("select twice from orders order by id") == [2, None, None]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core import amend, change, delta, export, ingest, ledger, run, transform
+from core import change, delta, export, ingest, ledger, run, transform
+from core.amend import commits
 from core.delta import Change, Snapshot, tables
 from core.project import Project
 from core.run import Undone
@@ -169,7 +170,7 @@ def test_a_transform_that_waits_for_all_its_inputs_runs_when_rows_that_it_counte
     dataset = world.lake.project.datasets["orders"]
     table = world.lake.table(dataset)
     assert table is not None
-    amend.undo(world.lake, dataset, ledger.loaded(dataset, table))
+    commits.undo(world.lake, dataset, ledger.loaded(dataset, table))
     world.run()
     assert world.values("select n from t") == [1]
 

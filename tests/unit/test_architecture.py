@@ -35,24 +35,21 @@ ORDER = [
     "export",
     "register",
     "settle",
-    "archive",
     "enforce",
     "loading",
     "ingest",
-    "restore",
     "amend",
     "land",
     "transform",
     "maintenance",
     "run",
-    "plans",
     "binding",
     "status",
     "query",
     "sample",
 ]
 DUCKDB = (
-    "session engine readers quality versions change lake expect export archive enforce loading restore amend plans land transform "
+    "session engine readers quality versions change lake expect export enforce loading amend land transform "
     "maintenance binding query sample"
 )
 VENDORS = {

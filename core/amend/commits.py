@@ -1,4 +1,4 @@
-"""What was loaded is taken out again, or run again under the present contract: undo, replay, backfill, each batch in one commit.
+"""A batch of object versions is taken out of a table, or run again under the present contract, by one commit.
 
 A table is what its object versions make it, less those that were taken out: whoever takes one out gets the table as if it had never come,
 and whoever runs one again as if it had come today. Where a row had hidden another one (an older version of an object, of a key, or the
@@ -14,8 +14,9 @@ from typing import Literal
 
 import duckdb
 
-from core import __version__, delta, ledger, loading, restore, versions
-from core.archive import Kept
+from core import __version__, delta, ledger, loading, versions
+from core.amend import restore
+from core.amend.archive import Kept
 from core.change import NEWEST, holding, merge, without
 from core.contract import Dataset
 from core.delta import Change, Snapshot

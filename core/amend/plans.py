@@ -1,4 +1,4 @@
-"""What undo, replay and backfill would do, said before it is done; then done in bounded batches that can be stopped and taken up again."""
+"""What undo, replay and backfill would do, said before it is done. Stopped on the way and planned anew, the rest is what remains."""
 
 import fnmatch
 import re
@@ -8,23 +8,21 @@ from datetime import datetime
 from difflib import get_close_matches
 from typing import Final, Literal
 
-from core import amend, archive, ledger, restore
-from core.archive import Kept, Strange
+from core import ledger
+from core.amend import archive, commits, restore
+from core.amend.archive import Kept, Strange
 from core.contract import Dataset
 from core.delta import RECORD, Snapshot
 from core.engine import relation
 from core.errors import Terminal
-from core.ingest import batches
 from core.lake import Lake
 from core.quoting import texts
-from core.run import Begun, Step, guarded, judge, publish
 from core.versions import Out, candidates, key_of
 
 COMMIT: Final = re.compile(r"([^@/]+)@(\d+)")
 """A commit as one types it: `orders@12`."""
 
 Kind = Literal["undo", "replay", "backfill"]
-DOING: Final[Mapping[Kind, str]] = {"undo": "taking out", "replay": "running again", "backfill": "running again"}
 
 
 @dataclass(frozen=True)
@@ -57,24 +55,6 @@ class Plan:
     searched: int = 0
     done: int = 0
     strange: tuple[str, ...] = ()
-
-
-def perform(lake: Lake, plan: Plan) -> Iterator[Step]:
-    """Do what a plan says, batch by batch, each in one commit, and publish what changed. Stopped, and planned anew, it goes on."""
-    return guarded(lake.project.datasets[plan.dataset], _performed(lake, plan))
-
-
-def _performed(lake: Lake, plan: Plan) -> Iterator[Step]:
-    dataset = lake.project.datasets[plan.dataset]
-    for some in batches(plan.objects):
-        yield Begun(plan.dataset, f"{DOING[plan.kind]} {len(some)} object{'s'[: len(some) != 1]}")
-        if plan.kind == "undo":
-            yield amend.undo(lake, dataset, {entry.source: entry.time for entry in some})
-        else:
-            yield amend.again(lake, dataset, [entry.kept for entry in some if entry.kept], plan.kind)
-    if plan.objects:
-        yield from publish(lake, dataset)
-        yield from judge(lake, dataset)
 
 
 # --- undo ----------------------------------------------------------------------------------------------------------------------------
@@ -224,7 +204,7 @@ def backfill(
 def _plan(
     lake: Lake, dataset: Dataset, kind: Kind, found: list[Kept], strange: list[Strange], refused: Mapping[str, int], *, everything: bool
 ) -> Plan:
-    number = amend.under(lake, dataset)
+    number = commits.under(lake, dataset)
     table, quarantine = lake.table(dataset), lake.quarantine(dataset)
 
     def is_done(source: str) -> bool:

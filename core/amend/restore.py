@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from core import archive, enforce, ledger, quality, versions
-from core.archive import Kept
+from core import enforce, ledger, quality, versions
+from core.amend import archive
+from core.amend.archive import Kept
 from core.change import holding
 from core.contract import Dataset
 from core.delta import Snapshot
