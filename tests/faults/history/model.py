@@ -153,7 +153,9 @@ class Model:
         return {(key, self._fate(self.raw[key]) if key in self.raw else "gone") for key in keys}
 
     def _fate(self, source: str) -> str:
-        return "already loaded" if self.versions[source].loaded else self.rejection(source) or "loaded"
+        version = self.versions[source]
+        known = "undone" if version.undone else "already loaded"
+        return known if version.loaded else self.rejection(source) or "loaded"
 
     def standing(self) -> list[Version]:
         """Return the versions whose rows may be in the table: of a replaced object, or an overwritten table, the newest."""
@@ -184,6 +186,75 @@ class Model:
     def totals(self) -> Counter[Row]:
         """Return what the transform makes of the table: shop, rows, sum of amounts."""
         return Counter((shop, *told) for shop, told in _by_shop(self.table()).items())
+
+    # --- what was loaded is amended ---------------------------------------------------------------------------------------------------
+
+    def meant(self, order: str, source: str) -> set[str]:
+        """Return the sources that an order is to run again, whatever their contract makes of them now; for an undo, that it takes out."""
+        if order in ("undo", "replay"):
+            return {source}
+        standing = {version.source for version in self.versions.values() if version.stands and version.source in self.archived}
+        if order == "backfill":
+            return standing
+        aside = {source for _, source in self.rejected if not self.versions[source].undone}
+        return aside | (standing & {row[0] for row in self.quarantine()})
+
+    def amends(self, order: str, source: str) -> bool:
+        """Whether an order leaves what can be told: what comes back stands under the present contract as it stood, and is archived."""
+        meant = self.meant(order, source)
+        if order != "undo":
+            meant = {one for one in meant if not self.rejection(one)}
+        if order == "redrive" and not all(self._is_same(version) for version in self.versions.values()):
+            return False
+        if self.mode == "merge":
+            lost = {row[0] for row in self.table() if row[6] in meant}
+            others = [version for version in self.versions.values() if version.stands and version.source not in meant]
+            return all(self._is_steady(version, lost) for version in others)
+        back = set(self._standing_without(meant)) - {version.source for version in self.standing()} if order == "undo" else set()
+        return all(one in self.archived and not self.rejection(one) for one in back)
+
+    def _is_steady(self, version: Version, ids: set[int]) -> bool:
+        """Whether the present contract gives the same rows of some ids of a version."""
+        assert version.loaded
+        stood = {place: row for place, row in version.file.accepted(version.loaded).items() if row[0] in ids}
+        accepted = {} if self.rejection(version.source) else version.file.accepted(self.contract)
+        stands = {place: row for place, row in accepted.items() if row[0] in ids}
+        return stood == stands and (not stood or version.source in self.archived)
+
+    def _is_same(self, version: Version) -> bool:
+        """Whether it is nothing to the tables if a version is run again: of what is open, nobody can tell whether it will be."""
+        if not version.stands or not self.is_open(version.source):
+            return True
+        assert version.loaded
+        return all(told(version.loaded) == told(self.contract) for told in (version.file.accepted, version.file.refused))
+
+    def _standing_without(self, sources: set[str]) -> list[str]:
+        taken = [self.versions[source] for source in sources if self.versions[source].stands]
+        for version in taken:
+            version.undone = True
+        found = [version.source for version in self.standing()]
+        for version in taken:
+            version.undone = False
+        return found
+
+    def amend(self, order: str, source: str) -> None:
+        """Take an order for done: versions leave, and what they had hidden comes back; or they stand under the present contract."""
+        meant = self.meant(order, source)
+        if order == "undo":
+            stood = {version.source for version in self.standing()}
+            self.versions[source].undone = True
+            if self.mode != "merge":
+                for version in self.standing():
+                    version.loaded = version.loaded if version.source in stood else self.contract
+            return
+        fit = {one for one in meant if not self.rejection(one)}
+        for version in (self.versions[one] for one in fit):
+            version.loaded, version.undone = self.contract, False
+        aside = {entry for entry in self.rejected if entry[1] in meant and order != "backfill"}
+        self.rejected -= aside
+        self.rejected |= {(self.rejection(one), one) for _, one in aside if one not in fit}
+        self.archived |= {one for _, one in aside if one in fit}
+        self.interrupted -= fit
 
     def objects(self) -> Iterable[bytes]:
         """Return the content of each object that lies somewhere, once for each place."""

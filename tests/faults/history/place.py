@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from core import delta, run
+from core import delta, plans, run
 from core.declarations import load
 from core.delta import Snapshot
 from core.ingest import ingest
@@ -131,6 +131,22 @@ class Place:
         assert not [step for step in steps if isinstance(step, run.Undone | run.Unknown)], steps
         return steps
 
+    def amend(self, order: str, source: str) -> list[run.Step]:
+        """Give an order as one types it: `source` is the object version that undo and replay name."""
+        planned = {
+            "undo": lambda: plans.undo(self.lake, [source]),
+            "replay": lambda: plans.replay(self.lake, [source]),
+            "redrive": lambda: plans.replay(self.lake),
+            "backfill": lambda: plans.backfill(self.lake, everything=True),
+        }[order]()
+        steps = [step for plan in planned for step in plans.perform(self.lake, plan)]
+        assert not [plan.strange for plan in planned if plan.strange]
+        assert not [step for step in steps if isinstance(step, run.Undone)], steps
+        return steps
+
+    def due(self) -> tuple[str, ...]:
+        return run.due(self.lake)
+
     def maintain(self) -> None:
         ahead = self._lake(AHEAD)
         for declaration in ahead.project.declarations.values():
@@ -172,6 +188,10 @@ class Place:
         """Return the objects that left raw: the folder that they lie in, and their content."""
         paths = [*self.root.glob("archived/orders/*.csv"), *self.root.glob("rejected/*/orders/*.csv")]
         return Counter((path.relative_to(self.root).parent.as_posix(), path.read_bytes()) for path in paths)
+
+    def set_aside(self) -> set[Path]:
+        """Return the rejected objects, without their reports."""
+        return set(self.root.glob("rejected/*/orders/*.csv"))
 
     def exported(self) -> Counter[Row]:
         """Return the rows of a dataset's export, with their order in the file."""
