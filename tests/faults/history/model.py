@@ -115,7 +115,8 @@ class Model:
     raw: dict[str, str] = field(default_factory=dict)
     """The source that lies under each key in raw."""
     archived: set[str] = field(default_factory=set)
-    rejected: set[tuple[str, str]] = field(default_factory=set)
+    rejected: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The time of each rejected object, by its reason and source."""
     interrupted: set[str] = field(default_factory=set)
     """Sources whose refused rows were committed by a try that did not come to load them: what the quarantine holds of them is open."""
 
@@ -143,7 +144,7 @@ class Model:
             self.archived.add(source)
         else:
             assert self.rejection(source), f"{source} left raw, and was not loaded"
-            self.rejected.add((self.rejection(source), source))
+            self.rejected[self.rejection(source), source] = self.versions[source].time
 
     def rejection(self, source: str) -> str:
         return self.versions[source].file.rejection(self.contract)
@@ -247,14 +248,20 @@ class Model:
                 for version in self.standing():
                     version.loaded = version.loaded if version.source in stood else self.contract
             return
-        fit = {one for one in meant if not self.rejection(one)}
-        for version in (self.versions[one] for one in fit):
-            version.loaded, version.undone = self.contract, False
-        aside = {entry for entry in self.rejected if entry[1] in meant and order != "backfill"}
-        self.rejected -= aside
-        self.rejected |= {(self.rejection(one), one) for _, one in aside if one not in fit}
-        self.archived |= {one for _, one in aside if one in fit}
-        self.interrupted -= fit
+        aside: dict[str, int] = {}
+        for entry in [entry for entry in self.rejected if entry[1] in meant and order != "backfill"]:
+            time = self.rejected.pop(entry)
+            aside[entry[1]] = min(time, aside.get(entry[1], time))
+        for version in (self.versions[one] for one in meant):
+            one = version.source
+            if one in aside and not version.loaded:
+                version.time = aside[one]
+            if reason := self.rejection(one):
+                self.rejected |= {(reason, one): version.time} if one in aside else {}
+            else:
+                version.loaded, version.undone = self.contract, False
+                self.archived |= {one} & aside.keys()
+                self.interrupted.discard(one)
 
     def objects(self) -> Iterable[bytes]:
         """Return the content of each object that lies somewhere, once for each place."""

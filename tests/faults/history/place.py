@@ -126,11 +126,6 @@ class Place:
     def ingest(self, refs: list[ObjectRef]) -> Ingested:
         return ingest(self.lake, self.lake.project.datasets["orders"], refs)
 
-    def run(self) -> list[run.Step]:
-        steps = list(run.run(self.lake))
-        assert not [step for step in steps if isinstance(step, run.Undone | run.Unknown)], steps
-        return steps
-
     def amend(self, order: str, source: str) -> list[run.Step]:
         """Give an order as one types it: `source` is the object version that undo and replay name."""
         planned = {
@@ -146,6 +141,11 @@ class Place:
 
     def due(self) -> tuple[str, ...]:
         return run.due(self.lake)
+
+    def run(self) -> list[run.Step]:
+        steps = list(run.run(self.lake))
+        assert not [step for step in steps if isinstance(step, run.Undone | run.Unknown)], steps
+        return steps
 
     def maintain(self) -> None:
         ahead = self._lake(AHEAD)
