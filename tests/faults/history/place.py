@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from core import delta, plans, run
+from core import delta, run
+from core.amend import plans
 from core.declarations import load
 from core.delta import Snapshot
 from core.ingest import ingest
@@ -134,7 +135,7 @@ class Place:
             "redrive": lambda: plans.replay(self.lake),
             "backfill": lambda: plans.backfill(self.lake, everything=True),
         }[order]()
-        steps = [step for plan in planned for step in plans.perform(self.lake, plan)]
+        steps = [step for plan in planned for step in run.perform(self.lake, plan)]
         assert not [plan.strange for plan in planned if plan.strange]
         assert not [step for step in steps if isinstance(step, run.Undone)], steps
         return steps
