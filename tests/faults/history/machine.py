@@ -27,7 +27,6 @@ from tests.faults.history.drawn import (
     changes,
     deliveries,
     faults,
-    orders,
     puts,
     upkeep_faults,
 )
@@ -145,34 +144,55 @@ class Histories(RuleBasedStateMachine):
             self.place.turn(timedelta())
             self.reader = snapshot, self.model.table()
 
-    @precondition(lambda self: self.model.archived or self.model.rejected)
-    @rule(order=orders, which=st.integers(0, 9), fault=amend_faults)
-    def amend(self, order: str, which: int, fault: Fault | None) -> None:
-        """Undo a version, bring one back, run again what was set aside, or all; in trouble the same order is given once more."""
-        wanted = sorted(self._nameable(order))
-        source = wanted[which % len(wanted)] if wanted else ""
-        if not wanted or not self.model.amends(order, source):
-            return
+    @precondition(lambda self: self._meant("undo"))
+    @rule(which=st.integers(0, 9), fault=amend_faults)
+    def take_out(self, which: int, fault: Fault | None) -> None:
+        """Undo a version; what it had hidden comes back."""
+        self._amend("undo", which, fault)
+
+    @precondition(lambda self: self._meant("replay"))
+    @rule(which=st.integers(0, 9), fault=amend_faults)
+    def bring_back(self, which: int, fault: Fault | None) -> None:
+        """Replay a version that was taken out."""
+        self._amend("replay", which, fault)
+
+    @precondition(lambda self: self._meant("redrive"))
+    @rule(fault=amend_faults)
+    def redrive(self, fault: Fault | None) -> None:
+        """Run again what was set aside, under a contract that may be newer."""
+        self._amend("redrive", 0, fault)
+
+    @precondition(lambda self: self._meant("backfill"))
+    @rule(fault=amend_faults)
+    def backfill(self, fault: Fault | None) -> None:
+        """Run everything again."""
+        self._amend("backfill", 0, fault)
+
+    # --- how -------------------------------------------------------------------------------------------------------------------------
+
+    def _amend(self, order: str, which: int, fault: Fault | None) -> None:
+        """Give an order; where the process dies of it, the same order once more."""
+        meant = self._meant(order)
+        source = meant[which % len(meant)]
         aside = self.place.set_aside()
         with self.trouble.armed(fault) as told:
             self.place.amend(order, source)
         if told.crashed:
+            aside = set()
             with self.trouble.armed() as again:
                 self.place.amend(order, source)
             told.landed += again.landed
         self.model.amend(order, source)
-        self._hold_amended(told, aside if not told.crashed else set())
+        self._hold_amended(told, aside)
 
-    # --- how -------------------------------------------------------------------------------------------------------------------------
-
-    def _nameable(self, order: str) -> set[str]:
-        """Return the sources of which an order can name one; what is meant without a name stands for itself."""
-        versions = self.model.versions.values()
-        if order == "undo":
-            return {version.source for version in versions if version.stands}
-        if order == "replay":
-            return {version.source for version in versions if version.undone and version.source in self.model.archived}
-        return self.model.meant(order, "")
+    def _meant(self, order: str) -> list[str]:
+        """Return the sources of which an order may mean one; one that names none stands for all that it means, or for nothing."""
+        model = self.model
+        if order in ("redrive", "backfill"):
+            return sorted(model.meant(order, "")) if model.amends(order, "") else []
+        versions = [version for version in model.versions.values() if version.loaded and version.undone == (order == "replay")]
+        archived = [version.source for version in versions if order == "undo" or version.source in model.archived]
+        return sorted(source for source in archived if model.amends(order, source))
 
     def _hold_amended(self, told: Told, aside: Iterable[Path]) -> None:
         """What hangs on an amended table is due, and the report of an object that is no longer set aside is gone with it."""
