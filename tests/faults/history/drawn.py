@@ -39,7 +39,6 @@ amend_faults = st.one_of(
     st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), st.sampled_from([1, 1, 2]), st.booleans()),
     st.builds(Fault, st.sampled_from(["fetch", "move", "put", "delete"]), st.just("crash"), turns, st.booleans()),
 )
-orders = st.sampled_from(["undo", "undo", "replay", "replay", "redrive", "backfill"])
 changes = st.sampled_from([{"wide": True}, {"limit": 5}, {"limit": 50}, {"limit": 100}, {"strict": True}, {"strict": False}])
 
 Put = tuple[str, str, tuple[Any, ...], int]

@@ -18,19 +18,7 @@ from core.delta import Snapshot
 from core.loading import Ingested
 from core.run import Published, Transformed
 from core.storage import ObjectRef
-from tests.faults.history.drawn import (
-    HEADERS,
-    KEYS,
-    Delivery,
-    Put,
-    amend_faults,
-    changes,
-    deliveries,
-    faults,
-    orders,
-    puts,
-    upkeep_faults,
-)
+from tests.faults.history.drawn import HEADERS, KEYS, Delivery, Put, changes, deliveries, faults, puts, upkeep_faults
 from tests.faults.history.faults import Fault, Told, Trouble
 from tests.faults.history.model import File, Model, Row
 from tests.faults.history.place import Place, counts, refused, totals, values
@@ -145,43 +133,7 @@ class Histories(RuleBasedStateMachine):
             self.place.turn(timedelta())
             self.reader = snapshot, self.model.table()
 
-    @precondition(lambda self: self.model.archived or self.model.rejected)
-    @rule(order=orders, which=st.integers(0, 9), fault=amend_faults)
-    def amend(self, order: str, which: int, fault: Fault | None) -> None:
-        """Undo a version, bring one back, run again what was set aside, or all; in trouble the same order is given once more."""
-        wanted = sorted(self._nameable(order))
-        source = wanted[which % len(wanted)] if wanted else ""
-        if not wanted or not self.model.amends(order, source):
-            return
-        aside = self.place.set_aside()
-        with self.trouble.armed(fault) as told:
-            self.place.amend(order, source)
-        if told.crashed:
-            with self.trouble.armed() as again:
-                self.place.amend(order, source)
-            told.landed += again.landed
-        self.model.amend(order, source)
-        self._hold_amended(told, aside if not told.crashed else set())
-
     # --- how -------------------------------------------------------------------------------------------------------------------------
-
-    def _nameable(self, order: str) -> set[str]:
-        """Return the sources of which an order can name one; what is meant without a name stands for itself."""
-        versions = self.model.versions.values()
-        if order == "undo":
-            return {version.source for version in versions if version.stands}
-        if order == "replay":
-            return {version.source for version in versions if version.undone and version.source in self.model.archived}
-        return self.model.meant(order, "")
-
-    def _hold_amended(self, told: Told, aside: Iterable[Path]) -> None:
-        """What hangs on an amended table is due, and the report of an object that is no longer set aside is gone with it."""
-        self.news = self.untidy = True
-        tables = {uri.rpartition("/processed/")[2] if "/processed/" in uri else "refused" for uri, _ in told.landed}
-        expected = {"totals" if name == "orders" else name for name in tables}
-        assert expected <= set(self.place.due()), f"{tables} were amended, due is {self.place.due()}"
-        for path in aside:
-            assert path.exists() or not path.with_name(f"{path.name}.report.json").exists(), f"the report of {path} is still there"
 
     def _put_all(self, puts: list[Put], deliveries: Iterable[Delivery] = ()) -> list[str]:
         """Put objects, and return the keys that are to be delivered: these, and those that were drawn."""
