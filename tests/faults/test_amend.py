@@ -317,6 +317,69 @@ def test_only_what_was_bad_comes_back_and_is_loaded_once(world: World, mode: str
     FIGURES.count("redrive", f"{mode}: {bad} of 10 rows bad")
 
 
+WIDE = ORDERS.replace("target:", "  - {name: note, type: varchar}\ntarget:")
+
+
+def put_wide(world: World, name: str, *, at: int) -> bytes:
+    """Put an object that only the wide contract takes."""
+    body = b"id,amount,placed,note\n1,1,,x\nbad,1,,x\n"
+    world.put(f"raw/orders/{name}.csv", body)
+    os.utime(f"{world.uri}/raw/orders/{name}.csv", (1_790_000_000 + at,) * 2)
+    return body
+
+
+def test_an_object_that_lies_in_several_places_is_run_once(world: World) -> None:
+    for declared, at in ((ORDERS, 1), (WIDE, 5)):
+        body = put_wide(world.declare(declared), "a", at=at)
+        world.run()
+    assert world.keys("rejected/")
+    assert world.keys("archived/")
+    do(world, plans.replay(world.lake))
+    assert rows(world) == [(1, "1.00")]
+    assert not world.keys("rejected/")
+    assert_sound(world, "orders", objects=[body])
+
+
+def test_a_rejected_object_that_was_loaded_and_taken_out_since_stays_out(world: World) -> None:
+    for declared, at in ((ORDERS, 1), (WIDE, 5)):
+        put_wide(world.declare(declared), "a", at=at)
+        world.run()
+    undo(world, "raw/orders/a.csv")
+    do(world, plans.replay(world.lake))
+    assert rows(world) == []
+
+
+def test_an_object_that_a_crash_left_among_the_rejected_comes_to_its_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = put_wide(world.declare(ORDERS), "a", at=1)
+    world.run()
+    world.declare(WIDE)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.lake.raw, "move", failing_once(world.lake.raw.move, Killed(), at=1, after=False))
+        with pytest.raises(Killed):
+            do(world, plans.replay(world.lake))
+    do(world, plans.replay(world.lake))
+    assert not world.keys("rejected/")
+    assert rows(world) == [(1, "1.00")]
+    assert_sound(world, "orders", objects=[body])
+
+
+def test_an_undo_that_dies_loses_no_refused_row_of_what_comes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS)
+    for at in (1, 2):
+        put(world, "a", f"{at},1,\nbad,{at},\n", at=at)
+        world.run()
+    source = plans.undo(world.lake, [f"orders@{world.version('orders')}"])[0].objects[0].source
+    for commit in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(delta, "commit", failing_once(delta.commit, Killed(), at=commit, after=True))
+            with pytest.raises(Killed):
+                do(world, plans.undo(world.lake, [source]))
+    do(world, plans.undo(world.lake, [source]))
+    assert rows(world) == [(1, "1.00")]
+    assert world.values("select raw from quarantine.orders") == ["bad,1,"]
+    assert_sound(world, "orders")
+
+
 def test_a_contract_that_refuses_the_whole_object_leaves_its_rows_as_they_are(world: World) -> None:
     world.declare(ORDERS)
     body = put(world, "a", "1,1,\n", at=1)

@@ -15,10 +15,12 @@ class Amended(Histories):
     """Histories of a lake whose owner undoes, replays and backfills."""
 
     @precondition(lambda self: self._meant("undo"))
-    @rule(which=st.integers(0, 9), fault=amend_faults)
-    def take_out(self, which: int, fault: Fault | None) -> None:
-        """Undo a version; what it had hidden comes back."""
-        self._amend("undo", which, fault)
+    @rule(which=st.integers(0, 9), fault=amend_faults, again=st.booleans())
+    def take_out(self, which: int, fault: Fault | None, again: bool) -> None:
+        """Undo a version; what it had hidden comes back. Perhaps its sender does not know, and sends it again."""
+        version = self.model.versions[self._amend("undo", which, fault)]
+        if again:
+            self._put(version.key, version.file, version.time + 1)
 
     @precondition(lambda self: self._meant("replay"))
     @rule(which=st.integers(0, 9), fault=amend_faults)
@@ -27,10 +29,13 @@ class Amended(Histories):
         self._amend("replay", which, fault)
 
     @precondition(lambda self: self._meant("redrive"))
-    @rule(fault=amend_faults)
-    def redrive(self, fault: Fault | None) -> None:
-        """Run again what was set aside, under a contract that may be newer."""
-        self._amend("redrive", 0, fault)
+    @rule(fault=amend_faults, mended=st.booleans())
+    def redrive(self, fault: Fault | None, mended: bool) -> None:
+        """Run again what was set aside, perhaps under a contract that lets more pass."""
+        if mended:
+            self._declare({"limit": 100})
+        if self._meant("redrive"):
+            self._amend("redrive", 0, fault)
 
     @precondition(lambda self: self._meant("backfill"))
     @rule(fault=amend_faults)
@@ -40,8 +45,8 @@ class Amended(Histories):
 
     # --- how -------------------------------------------------------------------------------------------------------------------------
 
-    def _amend(self, order: str, which: int, fault: Fault | None) -> None:
-        """Give an order; where the process dies of it, the same order once more."""
+    def _amend(self, order: str, which: int, fault: Fault | None) -> str:
+        """Give an order; where the process dies of it, the same order once more. Return the source that it named."""
         meant = self._meant(order)
         source = meant[which % len(meant)]
         aside = self.place.set_aside()
@@ -54,6 +59,7 @@ class Amended(Histories):
             told.landed += again.landed
         self.model.amend(order, source)
         self._hold_amended(told, aside)
+        return source
 
     def _meant(self, order: str) -> list[str]:
         """Return the sources of which an order may mean one; one that names none stands for all that it means, or for nothing."""
