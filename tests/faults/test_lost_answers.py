@@ -61,7 +61,7 @@ def test_what_cannot_be_found_out_stays_a_conflict(world: World, monkeypatch: py
     def unreachable(*_: Any, **__: Any) -> None:
         raise OSError("no route")
 
-    with_lost_answer(monkeypatch, changes, "write_deltalake", CommitFailedError("no answer"))
+    with_lost_answer(monkeypatch, DeltaTable, "create_write_transaction", CommitFailedError("no answer"))
     monkeypatch.setattr(changes, "DeltaTable", unreachable)
     with pytest.raises(Conflict):
         delta.commit(ours, Change(identities={"x": 1}), now=world.lake.now())
