@@ -47,7 +47,7 @@ def undo(world: World, *names: str) -> Withdrawn:
 
 
 def rows(world: World) -> list[tuple[int, str]]:
-    return [(row["id"], row["amount"]) for row in world.rows("select id, amount from orders order by all")]
+    return sorted((row["id"], row["amount"]) for row in world.rows("select id, amount from orders"))
 
 
 def test_an_object_that_is_taken_out_leaves_the_others(anywhere: World) -> None:
