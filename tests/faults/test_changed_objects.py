@@ -16,6 +16,7 @@ from core.ingest import ingest
 from core.storage import ObjectRef
 from core.versions import decide
 from tests.conftest import bucket
+from tests.faults.figures import FIGURES
 from tests.world import ORDERS, World
 
 HEADER = "id,amount,placed\n"
@@ -55,6 +56,7 @@ def test_a_changed_object_replaces_its_rows_and_no_others(anywhere: World) -> No
         assert anywhere.fates()["raw/orders/a.csv"] == "loaded"
     assert amounts(anywhere) == ["3.00", "3.00", "3.00", "9.00"]
     assert len(anywhere.keys("archived/")) == 4
+    FIGURES.count("changed objects", "replaced")
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -65,6 +67,7 @@ def test_the_newest_version_stands_in_every_order_of_arrival(world: World, order
         (step,) = world.ingested()
         assert step.balance["accepted"] == step.balance["inserted"] + step.balance["superseded"]
     assert amounts(world) == ["3.00", "3.00", "3.00"]
+    FIGURES.count("changed objects", "orders of arrival")
 
 
 def test_versions_of_the_same_moment_are_ordered_by_their_source(world: World) -> None:
@@ -77,6 +80,7 @@ def test_versions_of_the_same_moment_are_ordered_by_their_source(world: World) -
             one.run()
         tables.append(amounts(one))
     assert tables[0] == tables[1]
+    FIGURES.count("changed objects", "of one moment")
 
 
 @pytest.mark.parametrize("declared", [ORDERS, ORDERS.replace("target: {", "target: {mode: overwrite, ")], ids=["append", "overwrite"])
@@ -104,6 +108,7 @@ def test_several_versions_in_one_batch_leave_the_newest(bucketed: World) -> None
     assert done.count("loaded") == 3
     newest = max(ref.source for ref in refs if ref.modified == max(ref.modified for ref in refs))
     assert bucketed.values("select distinct _source from orders") == [newest]
+    FIGURES.count("changed objects", "in one batch")
 
 
 def test_the_same_bytes_under_two_names_are_two_objects(world: World) -> None:
@@ -112,6 +117,7 @@ def test_the_same_bytes_under_two_names_are_two_objects(world: World) -> None:
         world.put(f"raw/orders/{name}.csv", HEADER + VERSIONS[0])
     world.run()
     assert amounts(world) == ["1.00"] * 4
+    FIGURES.count("changed objects", "the same bytes")
 
 
 def test_what_was_set_aside_of_the_older_version_goes_with_it(anywhere: World) -> None:
@@ -145,6 +151,7 @@ def test_add_keeps_the_rows_of_every_version(world: World) -> None:
         put(world, "raw/orders/a.csv", rows, age)
         world.run()
     assert amounts(world) == ["1.00", "1.00", "2.00", "3.00", "3.00", "3.00"]
+    FIGURES.count("changed objects", "added")
 
 
 def test_reject_sets_the_changed_object_aside(world: World) -> None:
@@ -155,6 +162,7 @@ def test_reject_sets_the_changed_object_aside(world: World) -> None:
     assert world.fates() == {"raw/orders/a.csv": "rejected: changed_object"}
     assert amounts(world) == ["1.00", "1.00"]
     assert "on_change" in world.report("rejected/changed_object/orders/")["remedy"]
+    FIGURES.count("changed objects", "rejected")
 
 
 def test_deleting_a_raw_object_deletes_no_row(world: World) -> None:
@@ -164,6 +172,7 @@ def test_deleting_a_raw_object_deletes_no_row(world: World) -> None:
     world.lake.raw.delete("raw/orders/a.csv")
     world.run()
     assert amounts(world) == ["1.00", "1.00"]
+    FIGURES.count("changed objects", "deleted in raw")
 
 
 def test_an_object_that_the_table_has_forgotten_is_found_by_its_rows(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +207,7 @@ def test_two_writers_of_two_versions_leave_the_newest_alone(bucketed: World, mon
     assert len(bucketed.values("select distinct _source from orders")) == 1
     newest = max(refs, key=lambda ref: (ref.modified, ref.source))
     assert bucketed.values("select distinct _source from orders") == [newest.source]
+    FIGURES.count("changed objects", "two writers")
 
 
 def test_standing_is_decided_object_by_object() -> None:

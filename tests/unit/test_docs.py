@@ -59,3 +59,9 @@ def test_nothing_pins_an_address() -> None:
     for name in ("requirements.lock", "requirements-dev.lock", "pyproject.toml"):
         assert "://" not in (ROOT / name).read_text()
     assert not (ROOT / "uv.lock").exists()
+
+
+def test_every_row_of_what_was_tried_is_counted_by_some_test() -> None:
+    counted = "".join(path.read_text("utf-8") for path in (ROOT / "tests" / "faults").rglob("*.py"))
+    rows = set(re.findall(r'^    "([a-z ]+)": "', (ROOT / "tests" / "faults" / "figures.py").read_text("utf-8"), re.MULTILINE))
+    assert rows == set(re.findall(r'FIGURES\.count\(\s*"([a-z ]+)"', counted))
