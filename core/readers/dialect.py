@@ -40,6 +40,21 @@ class Dialect:
         quote, escape = (options.quote, options.escape) if quoted and options.quote else ("", "")
         return cls(options.delimiter.encode(), quote.encode(), escape.encode())
 
+    @property
+    def misplaced(self) -> bytes:
+        """The mark in the place of a record with a quote out of place: a text that no record is and no part of the dialect stands in."""
+        return self._mark * 12
+
+    @property
+    def second_table(self) -> bytes:
+        """The mark in the place of a record of a second table."""
+        return self._mark * 13
+
+    @property
+    def _mark(self) -> bytes:
+        taken = self.delimiter + self.quote + self.escape
+        return next(mark for code in range(1, 9) if (mark := bytes([code])) not in taken)
+
     def _body(self, newlines: bool) -> bytes:
         """The inside of quotes. An escape before anything but a quote or itself is irregular: readers disagree about it."""
         q, e, breaks = re.escape(self.quote), re.escape(self.escape), b"" if newlines else rb"\r\n"

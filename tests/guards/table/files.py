@@ -69,8 +69,8 @@ GUARDS: Final = (
         "long-rows-are-refused",
         "A row with a field too many fills the overflow column and is set aside; the field would be dropped, and the row may have shifted.",
         "core/readers/delimited.py",
-        'cases = [f"when f{width} is not null then',
-        'cases = [f"when false then',
+        'cases.append(f"when f{width} is not null then',
+        'cases.append(f"when false then',
         (CSV + "test_a_row_of_another_width_is_bad_and_its_neighbours_are_good",),
     ),
     Guard(
@@ -99,11 +99,19 @@ GUARDS: Final = (
     ),
     Guard(
         "header-in-the-middle-is-no-row",
-        "The header once more, where files were joined, is no row.",
+        "A record that consists of the columns' names is no row, and makes its file be read with care.",
         "core/readers/delimited.py",
-        "if options.header and width > 1:",
+        "if repeated := joined.is_header(dataset, file.header):",
         "if False:",
-        (CSV + "test_a_header_in_the_middle_is_no_row",),
+        (CSV + "test_what_follows_a_header_in_the_middle_is_a_second_table",),
+    ),
+    Guard(
+        "second-table-is-set-aside",
+        "Rows below a second header may be another table's, or stand in another order: they are set aside.",
+        "core/readers/joined.py",
+        "second = sorted(found) == names and (rows or found != list(file.header))",
+        "pass",
+        (CSV + "test_what_follows_a_header_in_the_middle_is_a_second_table",),
     ),
     Guard(
         "stray-quotes-are-found",
