@@ -19,7 +19,6 @@ from core.readers.dialect import BLANK, LINE_END, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
 from core.source import CsvOptions
 
-IMPOSSIBLE = "\x02\x03no text is this\x03\x02"
 LONGEST_LINE = 16 << 20
 MISPLACED_QUOTE = "a quote stands out of place"
 
@@ -182,6 +181,7 @@ def _problem(dataset: Dataset, file: Prepared, careful: bool) -> str:
 def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
     file = files[0]
     quote, escape = (options.quote, options.escape) if file.quoted else ("", "")
+    impossible = Dialect.of(options).impossible.decode()
     columns = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(len(file.header) + 1))
     # DuckDB 1.5 refuses null_padding with line breaks inside quotes unless the scan is sequential.
     longest = min(LONGEST_LINE, max(1 << 21, *(one.path.stat().st_size for one in files)))
@@ -190,7 +190,7 @@ def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
         f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"
         f"    auto_detect = false, compression = 'none', header = false, skip = {max(file.skip, 0)}, delim = {literal(options.delimiter)},"
         f" quote = {literal(quote)}, escape = {literal(escape)},\n"
-        f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true,\n"
+        f"    null_padding = true, strict_mode = false, nullstr = {literal(impossible)}, filename = true,\n"
         f"    hive_partitioning = false, parallel = {parallel},\n"
         f"    max_line_size = {longest}, buffer_size = {2 * longest})"
     )

@@ -51,6 +51,11 @@ class Dialect:
         return self._mark * 13
 
     @property
+    def impossible(self) -> bytes:
+        """A text that no field is: DuckDB wants one that NULL is written as, and refuses it where the delimiter stands in it."""
+        return self._mark * 32
+
+    @property
     def _mark(self) -> bytes:
         taken = self.delimiter + self.quote + self.escape
         return next(mark for code in range(1, 9) if (mark := bytes([code])) not in taken)

@@ -119,6 +119,16 @@ def test_another_dialect_is_read_as_declared(tmp_path: Path) -> None:
     assert judged(no_escape, tmp_path, b'a,b\n"1,1",2\n"1""1",2\n') == [(None, '"1,1",2'), (QUOTE, '"1""1",2')]
 
 
+@pytest.mark.parametrize("delimiter", [" ", "n", "\x01", "\x02", "\x01\x02", "é", "|"])
+@pytest.mark.parametrize("cell", ["2", '"2"', '2"'])
+def test_any_delimiter_is_read(delimiter: str, cell: str, tmp_path: Path) -> None:
+    content = "\n".join(delimiter.join(line) for line in (["a", "b", "c"], ["1", cell, ""], ["1"]))
+    problem = None if cell != '2"' else QUOTE
+    assert read(dataset("csv", ["a", "b", "c"], delimiter=delimiter), tmp_path, content.encode()) == [
+        (0, problem, *(("1", "2", None) if problem is None else (None,) * 3)), (0, "too few fields: 1 instead of 3", "1", None, None)
+    ]  # fmt: skip
+
+
 def test_an_escape_that_escapes_nothing_is_not_guessed_at(tmp_path: Path) -> None:
     assert judged(dataset("csv", ["a", "b"], escape="\\"), tmp_path, b'a,b\n"x\\ny",2\n') == [(QUOTE, '"x\\ny",2')]
 

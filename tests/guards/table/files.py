@@ -85,7 +85,7 @@ GUARDS: Final = (
         "an-empty-field-is-no-missing-one",
         "To the splitter NULL is a text that cannot occur, so that an empty last field is told from one that is not there.",
         "core/readers/delimited.py",
-        "nullstr = {literal(IMPOSSIBLE)}",
+        "nullstr = {literal(impossible)}",
         "nullstr = ''",
         (CSV + "test_a_row_of_another_width_is_bad_and_its_neighbours_are_good",),
     ),
