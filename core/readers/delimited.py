@@ -20,6 +20,7 @@ from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpa
 from core.source import CsvOptions
 
 LONGEST_LINE = 16 << 20
+NUMBER = "cast(left(parse_filename(filename), 6) as integer)"
 MISPLACED_QUOTE = "a quote stands out of place"
 
 
@@ -44,18 +45,34 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=multiline)
 
 
-def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
+def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
     """Return one select over all the files; those that are laid out alike share one scan.
 
     Executing it raises where a file holds the header once more; `careful` finds the end of its first table.
     """
     if careful:
-        files = [joined.first_table(file, Dialect.of(_options(dataset), quoted=file.quoted)) for file in files]
+        again = _with_header_again(connection, dataset, files)
+        dialects = {quoted: Dialect.of(_options(dataset), quoted=quoted) for quoted in (False, True)}
+        files = [joined.first_table(file, dialects[file.quoted]) if file.number in again else file for file in files]
+    return "\nunion all\n".join(_select(dataset, group, careful) for group in _alike(files))
+
+
+def _alike(files: Sequence[Prepared]) -> Collection[list[Prepared]]:
     groups: dict[tuple[object, ...], list[Prepared]] = {}
     for file in files:
         alike = (file.header, file.skip, file.quoted, file.multiline, file.original is not None)
         groups.setdefault(alike, []).append(file)
-    return "\nunion all\n".join(_select(dataset, group, careful) for group in groups.values())
+    return groups.values()
+
+
+def _with_header_again(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared]) -> set[int]:
+    """Return the files in which a record says the columns' names."""
+    found: set[int] = set()
+    for group in _alike(files):
+        if repeated := joined.is_header(dataset, group[0].header):
+            scan = _scan(_options(dataset), group, careful=True)
+            found |= {number for (number,) in connection.execute(f"select distinct {NUMBER} from {scan} where {repeated}").fetchall()}
+    return found
 
 
 def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
@@ -139,7 +156,7 @@ def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     rescued = [headers.rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
     selected = ",\n    ".join(
         [
-            "cast(left(parse_filename(filename), 6) as integer) as _file",
+            f"{NUMBER} as _file",
             f"{_problem(dataset, files[0], careful)} as _problem",
             "cast(null as varchar) as _raw",
             *rescued,

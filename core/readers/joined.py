@@ -29,27 +29,24 @@ def is_header(dataset: Dataset, names: tuple[str, ...]) -> str | None:
 
 
 def first_table(file: Prepared, dialect: Dialect) -> Prepared:
-    """Return the file, or a copy in which each record from a second table's header on is a mark.
+    """Copy the file's records, with a mark in the place of each from a second table's header on.
 
     The header once more before any row begins no second table, unless its names are in another order.
     """
     target = file.path.with_name(f"{file.path.stem}.table.csv")
     names, needle = sorted(file.header), _needle(file.header, dialect)
     rows = second = False
-    with mapped(file.original or file.path) as data:
-        if data.find(needle, file.start) < 0:
-            return file
-        with target.open("wb") as sink:
-            for piece in dialect.records(data, file.start, len(file.header)):
-                record = bytes(data[piece.start : piece.end])
-                if not (second or piece.bad) and needle in record:
-                    found = [dialect.text(field) for field in dialect.split(record)]
-                    second = sorted(found) == names and (rows or found != list(file.header))
-                    rows = rows or found != list(file.header)
-                else:
-                    rows = True
-                kept = dialect.second_table if second else dialect.misplaced if piece.bad else dialect.shielded(record)
-                sink.write(kept + b"\n")
+    with mapped(file.original or file.path) as data, target.open("wb") as sink:
+        for piece in dialect.records(data, file.start, len(file.header)):
+            record = bytes(data[piece.start : piece.end])
+            if not (second or piece.bad) and needle in record:
+                found = [dialect.text(field) for field in dialect.split(record)]
+                second = sorted(found) == names and (rows or found != list(file.header))
+                rows = rows or found != list(file.header)
+            else:
+                rows = True
+            kept = dialect.second_table if second else dialect.misplaced if piece.bad else dialect.shielded(record)
+            sink.write(kept + b"\n")
     return replace(file, path=target, original=file.original or file.path, skip=0)
 
 
