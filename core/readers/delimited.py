@@ -15,7 +15,7 @@ from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers import joined
-from core.readers.dialect import BLANK, LINE_END, Buffer, Dialect
+from core.readers.dialect import LINE_END, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
 from core.source import CsvOptions
 
@@ -31,10 +31,18 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     with mapped(path) as data:
         quoted = bool(options.quote) and data.find(options.quote.encode()) >= 0
         dialect = Dialect.of(options, quoted=quoted)
-        start = found.end() if (found := BLANK.match(data)) else 0
+        start = dialect.first(data, options.first_row)
         if start == len(data):
-            raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank lines")
-        names, start, skip = _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0)
+            raise refused(
+                dataset,
+                file.name,
+                "empty",
+                "the file is empty",
+                found="nothing but blank lines" if options.first_row == 1 else f"nothing from line {options.first_row} on",
+            )
+        names, start, skip = (
+            _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0 if options.first_row == 1 else -1)
+        )
         parallel = not quoted or dialect.regular(data, newlines=False)
         multiline = not parallel or _ends_long(data)
         regular = parallel or dialect.regular(data, newlines=True)

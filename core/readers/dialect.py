@@ -107,6 +107,14 @@ class Dialect:
         d = re.escape(self.delimiter)
         return re.compile(b"(?:" + self._field + d + b")*+(?:" + self._quoted() + b")?")
 
+    def first(self, data: Buffer, line: int) -> int:
+        """Return where the first record begins, the header among them: at this line, counted from 1, or behind blank lines there."""
+        start = 0
+        for _ in range(line - 1):
+            start = _after(data, _line_end(data, start))
+        found = BLANK.match(data, start)
+        return found.end() if found else start
+
     def regular(self, data: Buffer, *, newlines: bool) -> bool:
         """Tell whether every quote of the file stands where the grammar wants it; with `newlines` they may enclose line breaks."""
         d, q = re.escape(self.delimiter), re.escape(self.quote)

@@ -129,6 +129,17 @@ def test_any_delimiter_is_read(delimiter: str, cell: str, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("header", [True, False])
+def test_lines_before_the_first_row_are_left_out(end: bytes, header: bool, tmp_path: Path) -> None:
+    """Whatever they hold: a quote that is never closed, a blank line."""
+    lines = [b'Report of "May', b"", b"a,b,c" if header else b"", b"1,2,3", b'4,"5",6']
+    declared = dataset("csv", ["a", "b", "c"], first_row=3, header=header)
+    assert judged(declared, tmp_path, end.join(lines)) == [(None, "1,2,3"), (None, '4,"5",6')]
+    assert values(declared, tmp_path, end.join(lines)) == [("1", "2", "3"), ("4", "5", "6")]
+    assert rejected(dataset("csv", ["a", "b", "c"], first_row=9), tmp_path, end.join(lines)).reason == "empty"
+
+
 def test_an_escape_that_escapes_nothing_is_not_guessed_at(tmp_path: Path) -> None:
     assert judged(dataset("csv", ["a", "b"], escape="\\"), tmp_path, b'a,b\n"x\\ny",2\n') == [(QUOTE, '"x\\ny",2')]
 
