@@ -7,7 +7,7 @@ LAKE ?= lake
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint dev tools aws faults guards bench lock clean
+.PHONY: help demo test check lint dev tools aws faults hostile guards bench lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ aws: $(VENV)/dev $(TOOLS)/ready ## prove the image and the stack: template, cont
 
 faults: $(VENV)/dev ## try everything that could lose or double a row; write docs/reliability.md
 	LAKELET_FAULTS=long $(BIN)/python -m pytest -q tests/faults
+
+hostile: $(VENV)/dev ## load all the odd files of LAKELET_CORPORA; write docs/hostile-input.md
+	LAKELET_FAULTS=long $(BIN)/python -m pytest -q tests/hostile
 
 guards: $(VENV)/dev ## take each guard out of a copy of the code and see a test go red; write docs/reliability.md
 	$(BIN)/python -m tests.guards

@@ -27,6 +27,9 @@ HEAD: Final = 1 << 20
 ASCII_LIKE: Final = ("ascii", "utf-8", "utf-8-sig", "iso8859-1", "iso8859-15", "cp1252")
 """Encodings in which the byte of a line feed is one everywhere, so that a file can be cut there."""
 
+STUMBLES: Final = (duckdb.Error, UnicodeDecodeError)
+"""What executing a relation raises. DuckDB quotes one byte where a character has two, and Python cannot decode the message."""
+
 MEND: Final = "Mend the file and put it into raw again, or mend the contract."
 
 
@@ -123,7 +126,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             return batch, []
         except duckdb.InterruptException:  # out of time, which no file is to blame for
             raise
-        except (duckdb.Error, Rejected):
+        except (*STUMBLES, Rejected):
             continue
     rejected = {file.number: found for file in batch.files if (found := _unreadable(connection, batch, file))}
     remaining = _remaining(batch, set(rejected))
@@ -156,7 +159,7 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepa
         return _rejection(batch.dataset, batch.objects[file.number], rejection)
     except duckdb.InterruptException:
         raise
-    except duckdb.Error as error:
+    except STUMBLES as error:
         return _rejection(batch.dataset, batch.objects[file.number], readers.unreadable(batch.dataset, file, error))
     finally:
         connection.execute("drop table if exists attempted")

@@ -134,7 +134,10 @@ def _write_text(query: Query, end: str, file: Path) -> int:
 def _write_csv(query: Query, options: CsvOptions, file: Path) -> int:
     dialect = {"delimiter": options.delimiter, "quote": options.quote, "escape": options.escape, "nullstr": options.null}
     marks = ", ".join(f"{name} {literal(mark)}" for name, mark in dialect.items())
-    return query.copy(file, f"format csv, header {str(options.header).lower()}, {marks}, {ISO}")
+    rows = query.copy(file, f"format csv, header {str(options.header).lower()}, {marks}, {ISO}")
+    if options.first_row > 1:
+        file.write_bytes(b"\n" * (options.first_row - 1) + file.read_bytes())
+    return rows
 
 
 def _write_json(query: Query, options: JsonOptions, file: Path) -> int:

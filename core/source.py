@@ -97,6 +97,7 @@ class CsvOptions(Declared):
     quote: Mark = Field('"', description="Empty: no quoting at all.")
     escape: Mark = Field('"', description="What escapes a quote inside quotes; the quote itself by default.")
     header: bool = True
+    first_row: int = Field(1, ge=1, description="The line that holds the header, or the first record where there is none.")
     encoding: Encoding = "utf-8"
     null: str = Field("", description="The text, quoted or not, that stands for NULL.")
 

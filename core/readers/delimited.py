@@ -14,12 +14,13 @@ from core.contract import Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
-from core.readers.dialect import BLANK, LINE_END, Buffer, Dialect
+from core.readers import joined
+from core.readers.dialect import LINE_END, Buffer, Dialect
 from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
 from core.source import CsvOptions
 
-IMPOSSIBLE = "\x02\x03no text is this\x03\x02"
 LONGEST_LINE = 16 << 20
+NUMBER = "cast(left(parse_filename(filename), 6) as integer)"
 MISPLACED_QUOTE = "a quote stands out of place"
 
 
@@ -30,10 +31,18 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     with mapped(path) as data:
         quoted = bool(options.quote) and data.find(options.quote.encode()) >= 0
         dialect = Dialect.of(options, quoted=quoted)
-        start = found.end() if (found := BLANK.match(data)) else 0
+        start = dialect.first(data, options.first_row)
         if start == len(data):
-            raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank lines")
-        names, start, skip = _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0)
+            raise refused(
+                dataset,
+                file.name,
+                "empty",
+                "the file is empty",
+                found="nothing but blank lines" if options.first_row == 1 else f"nothing from line {options.first_row} on",
+            )
+        names, start, skip = (
+            _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0 if options.first_row == 1 else -1)
+        )
         parallel = not quoted or dialect.regular(data, newlines=False)
         multiline = not parallel or _ends_long(data)
         regular = parallel or dialect.regular(data, newlines=True)
@@ -44,13 +53,34 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=multiline)
 
 
-def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
-    """Return one select over all the files; those that are laid out alike share one scan."""
+def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
+    """Return one select over all the files; those that are laid out alike share one scan.
+
+    Executing it raises where a file holds the header once more; `careful` finds the end of its first table.
+    """
+    if careful:
+        again = _with_header_again(connection, dataset, files)
+        dialects = {quoted: Dialect.of(_options(dataset), quoted=quoted) for quoted in (False, True)}
+        files = [joined.first_table(file, dialects[file.quoted]) if file.number in again else file for file in files]
+    return "\nunion all\n".join(_select(dataset, group, careful) for group in _alike(files))
+
+
+def _alike(files: Sequence[Prepared]) -> Collection[list[Prepared]]:
     groups: dict[tuple[object, ...], list[Prepared]] = {}
     for file in files:
         alike = (file.header, file.skip, file.quoted, file.multiline, file.original is not None)
         groups.setdefault(alike, []).append(file)
-    return "\nunion all\n".join(_select(dataset, group, careful) for group in groups.values())
+    return groups.values()
+
+
+def _with_header_again(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared]) -> set[int]:
+    """Return the files in which a record says the columns' names."""
+    found: set[int] = set()
+    for group in _alike(files):
+        if repeated := joined.is_header(dataset, group[0].header):
+            scan = _scan(_options(dataset), group, careful=True)
+            found |= {number for (number,) in connection.execute(f"select distinct {NUMBER} from {scan} where {repeated}").fetchall()}
+    return found
 
 
 def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
@@ -110,11 +140,10 @@ def _ends_long(data: Buffer) -> bool:
 
 def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) -> None:
     """Copy the records, each ended by LF, with a mark in the place of each bad one."""
-    mark = _mark(dialect).encode()
     with target.open("wb") as sink:
         for piece in dialect.pieces(data, start, width):
             if piece.bad:
-                sink.write(mark + b"\n")
+                sink.write(dialect.misplaced + b"\n")
                 continue
             run = dialect.shielded(bytes(data[piece.start : piece.stop]))
             if b"\r" not in run:
@@ -125,24 +154,18 @@ def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) 
                     sink.write(found[1] + b"\n")
 
 
-def _mark(dialect: Dialect) -> str:
-    """Return a text that no record is and no part of the dialect stands in."""
-    taken = dialect.delimiter + dialect.quote + dialect.escape
-    return next(chr(code) for code in range(1, 9) if chr(code).encode() not in taken) * 12
-
-
 def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     options, names = _options(dataset), files[0].header
-    mark = _mark(Dialect.of(options, quoted=files[0].quoted)) if files[0].original is not None else None
+    marks = _marks(options, files[0])
     columns = [
-        f"{_text(names.index(column.source_name) if options.header else place, options.null, mark)} as {identifier(column.name)}"
+        f"{_text(names.index(column.source_name) if options.header else place, options.null, marks)} as {identifier(column.name)}"
         for place, column in enumerate(dataset.read_columns)
     ]
     rescued = [headers.rescued(dataset, names)] if dataset.source.unknown_columns == "rescue" else []
     selected = ",\n    ".join(
         [
-            "cast(left(parse_filename(filename), 6) as integer) as _file",
-            f"{_problem(options, files[0])} as _problem",
+            f"{NUMBER} as _file",
+            f"{_problem(dataset, files[0], careful)} as _problem",
             "cast(null as varchar) as _raw",
             *rescued,
             *columns,
@@ -151,29 +174,39 @@ def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
     return f"select\n    {selected}\nfrom {_scan(options, files, careful)}"
 
 
-def _text(place: int, null: str, mark: str | None) -> str:
+def _text(place: int, null: str, marks: dict[str, str]) -> str:
     text = f"nullif(f{place}, {literal(null)})"
-    return f"nullif({text}, {literal(mark)})" if mark and place == 0 else text
+    for mark in marks if place == 0 else ():
+        text = f"nullif({text}, {literal(mark)})"
+    return text
 
 
-def _problem(options: CsvOptions, file: Prepared) -> str:
+def _marks(options: CsvOptions, file: Prepared) -> dict[str, str]:
+    """Return what stands in the place of the bad records of a mended copy, and why they are bad."""
+    if file.original is None:
+        return {}
+    dialect = Dialect.of(options, quoted=file.quoted)
+    return {dialect.misplaced.decode(): MISPLACED_QUOTE, dialect.second_table.decode(): joined.SECOND_TABLE}
+
+
+def _problem(dataset: Dataset, file: Prepared, careful: bool) -> str:
     """Return the expression that finds a record of another width: a short one ends in NULL, a long one fills the overflow column."""
-    width, repeated = len(file.header), " and ".join(f"f{n} = {literal(name)}" for n, name in enumerate(file.header))
-    cases = [f"when f{width} is not null then 'too many fields: more than {width}'"]
-    if options.header and width > 1:
-        cases.append(f"when {repeated} then 'the header once more'")
+    options, width = _options(dataset), len(file.header)
+    cases = [f"when f0 = {literal(mark)} and f1 is null then {literal(why)}" for mark, why in _marks(options, file).items()]
+    cases.append(f"when f{width} is not null then 'too many fields: more than {width}'")
+    if repeated := joined.is_header(dataset, file.header):
+        again = literal(joined.HEADER_AGAIN if options.header else joined.NO_HEADER)
+        cases.append(f"when {repeated} then {again if careful else f'error({again})'}")
     if width > 1:
         count = " + ".join(f"cast(f{place} is not null as integer)" for place in range(width))
         cases.append(f"when f{width - 1} is null then 'too few fields: ' || ({count}) || ' instead of {width}'")
-    if file.original is not None:
-        mark = _mark(Dialect.of(options, quoted=file.quoted))
-        cases.insert(0, f"when f0 = {literal(mark)} and f1 is null then {literal(MISPLACED_QUOTE)}")
     return f"case {' '.join(cases)} end"
 
 
 def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
     file = files[0]
     quote, escape = (options.quote, options.escape) if file.quoted else ("", "")
+    impossible = Dialect.of(options).impossible.decode()
     columns = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(len(file.header) + 1))
     # DuckDB 1.5 refuses null_padding with line breaks inside quotes unless the scan is sequential.
     longest = min(LONGEST_LINE, max(1 << 21, *(one.path.stat().st_size for one in files)))
@@ -182,7 +215,7 @@ def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
         f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"
         f"    auto_detect = false, compression = 'none', header = false, skip = {max(file.skip, 0)}, delim = {literal(options.delimiter)},"
         f" quote = {literal(quote)}, escape = {literal(escape)},\n"
-        f"    null_padding = true, strict_mode = false, nullstr = {literal(IMPOSSIBLE)}, filename = true,\n"
+        f"    null_padding = true, strict_mode = false, nullstr = {literal(impossible)}, filename = true,\n"
         f"    hive_partitioning = false, parallel = {parallel},\n"
         f"    max_line_size = {longest}, buffer_size = {2 * longest})"
     )

@@ -40,6 +40,26 @@ class Dialect:
         quote, escape = (options.quote, options.escape) if quoted and options.quote else ("", "")
         return cls(options.delimiter.encode(), quote.encode(), escape.encode())
 
+    @property
+    def misplaced(self) -> bytes:
+        """The mark in the place of a record with a quote out of place: a text that no record is and no part of the dialect stands in."""
+        return self._mark * 12
+
+    @property
+    def second_table(self) -> bytes:
+        """The mark in the place of a record of a second table."""
+        return self._mark * 13
+
+    @property
+    def impossible(self) -> bytes:
+        """A text that no field is: DuckDB wants one that NULL is written as, and refuses it where the delimiter stands in it."""
+        return self._mark * 32
+
+    @property
+    def _mark(self) -> bytes:
+        taken = self.delimiter + self.quote + self.escape
+        return next(mark for code in range(1, 9) if (mark := bytes([code])) not in taken)
+
     def _body(self, newlines: bool) -> bytes:
         """The inside of quotes. An escape before anything but a quote or itself is irregular: readers disagree about it."""
         q, e, breaks = re.escape(self.quote), re.escape(self.escape), b"" if newlines else rb"\r\n"
@@ -86,6 +106,14 @@ class Dialect:
     def _good_beginning(self) -> "re.Pattern[bytes]":
         d = re.escape(self.delimiter)
         return re.compile(b"(?:" + self._field + d + b")*+(?:" + self._quoted() + b")?")
+
+    def first(self, data: Buffer, line: int) -> int:
+        """Return where the first record begins, the header among them: at this line, counted from 1, or behind blank lines there."""
+        start = 0
+        for _ in range(line - 1):
+            start = _after(data, _line_end(data, start))
+        found = BLANK.match(data, start)
+        return found.end() if found else start
 
     def regular(self, data: Buffer, *, newlines: bool) -> bool:
         """Tell whether every quote of the file stands where the grammar wants it; with `newlines` they may enclose line breaks."""

@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from mmap import mmap
 from os import SEEK_END
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,19 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     with mapped(path) as data:
         if not re.search(rb"[^%s]" % SPACE.encode(), data):
             raise refused(dataset, file.name, "empty", "the file is empty", found="nothing but blank space")
+        if _layout(dataset) == "array" and _is_cut(data):
+            raise refused(
+                dataset, file.name, "unreadable", "the JSON cannot be read", expected=_EXPECTED["array"], found="no bracket at its end"
+            )
     if _layout(dataset) == "lines":
         _end_line(path)
     return Prepared(file.number, path, file.name)
+
+
+def _is_cut(data: mmap) -> bool:
+    """Tell whether an array lacks its end: DuckDB 1.5.5 takes one that was cut behind a comma for whole."""
+    opened, end = re.match(rb"[%s]*\[" % SPACE.encode(), data), data.rfind(b"]") + 1
+    return bool(opened and (not end or re.compile(rb"[^%s]" % SPACE.encode()).search(data, end)))
 
 
 def _end_line(path: Path) -> None:

@@ -630,6 +630,14 @@ def test_a_newest_object_that_fails_a_check_does_not_empty_an_overwritten_table(
     assert world.values("select id from orders") == [2]
 
 
+def test_a_file_whose_error_is_no_text_costs_itself_only(world: World) -> None:
+    """DuckDB's message holds half of the character with which the file begins instead of an array."""
+    world.declare(in_format("json")).put("raw/orders/a.json", '[{"id": 1}]')
+    world.put("raw/orders/b.json", "é")
+    assert world.fates() == {"raw/orders/a.json": "loaded", "raw/orders/b.json": "rejected: unreadable"}
+    assert world.values("select id from orders") == [1]
+
+
 def test_a_check_may_end_in_a_comment(world: World) -> None:
     world.declare(ORDERS.replace("orders", "known")).put("raw/known/a.csv", HEADER + "1,1,\n")
     checks = (

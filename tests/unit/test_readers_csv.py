@@ -17,10 +17,13 @@ QUOTE = "a quote stands out of place"
 ABC = dataset("csv", ["a", "b", "c"])
 
 
-def judged(declared: Dataset, work: Path, content: bytes) -> list[tuple[str | None, str]]:
+SECOND = "in a second table: the header stood there once more"
+
+
+def judged(declared: Dataset, work: Path, content: bytes, *, careful: bool = False) -> list[tuple[str | None, str]]:
     """Return each record's problem and its text as it came."""
     (file,) = prepare(declared, work, content)
-    found = rows(declared, [file])
+    found = rows(declared, [file], careful=careful)
     texts = readers.raw_records(declared, file, range(1, len(found) + 1))
     assert sorted(texts) == list(range(1, len(found) + 1))
     return [(row[1], texts[ordinal]) for ordinal, row in enumerate(found, 1)]
@@ -116,6 +119,27 @@ def test_another_dialect_is_read_as_declared(tmp_path: Path) -> None:
     assert judged(no_escape, tmp_path, b'a,b\n"1,1",2\n"1""1",2\n') == [(None, '"1,1",2'), (QUOTE, '"1""1",2')]
 
 
+@pytest.mark.parametrize("delimiter", [" ", "n", "\x01", "\x02", "\x01\x02", "é", "|"])
+@pytest.mark.parametrize("cell", ["2", '"2"', '2"'])
+def test_any_delimiter_is_read(delimiter: str, cell: str, tmp_path: Path) -> None:
+    content = "\n".join(delimiter.join(line) for line in (["a", "b", "c"], ["1", cell, ""], ["1"]))
+    problem = None if cell != '2"' else QUOTE
+    assert read(dataset("csv", ["a", "b", "c"], delimiter=delimiter), tmp_path, content.encode()) == [
+        (0, problem, *(("1", "2", None) if problem is None else (None,) * 3)), (0, "too few fields: 1 instead of 3", "1", None, None)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("header", [True, False])
+def test_lines_before_the_first_row_are_left_out(end: bytes, header: bool, tmp_path: Path) -> None:
+    """Whatever they hold: a quote that is never closed, a blank line."""
+    lines = [b'Report of "May', b"", b"a,b,c" if header else b"", b"1,2,3", b'4,"5",6']
+    declared = dataset("csv", ["a", "b", "c"], first_row=3, header=header)
+    assert judged(declared, tmp_path, end.join(lines)) == [(None, "1,2,3"), (None, '4,"5",6')]
+    assert values(declared, tmp_path, end.join(lines)) == [("1", "2", "3"), ("4", "5", "6")]
+    assert rejected(dataset("csv", ["a", "b", "c"], first_row=9), tmp_path, end.join(lines)).reason == "empty"
+
+
 def test_an_escape_that_escapes_nothing_is_not_guessed_at(tmp_path: Path) -> None:
     assert judged(dataset("csv", ["a", "b"], escape="\\"), tmp_path, b'a,b\n"x\\ny",2\n') == [(QUOTE, '"x\\ny",2')]
 
@@ -155,8 +179,62 @@ def test_a_row_too_short_is_bad_with_all_its_quoted_lines(tmp_path: Path) -> Non
     ]
 
 
-def test_a_header_in_the_middle_is_no_row(tmp_path: Path) -> None:
-    assert judged(ABC, tmp_path, b"a,b,c\n1,2,3\na,b,c\n4,5,6\n")[1] == ("the header once more", "a,b,c")
+@pytest.mark.parametrize("again", [b"a,b,c", b'"a","b",c', b"c,a,b"])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_what_follows_a_header_in_the_middle_is_a_second_table(again: bytes, end: bytes, tmp_path: Path) -> None:
+    """Nobody can tell whether files were joined or another table begins; in another order its values would stand in other columns."""
+    content = end.join([b"a,b,c", b'1,"x\ny",3', b'4"x,5,6', again, b"7,8,9", b"", b"a,b,c", b'4"x,5', b"a,b"])
+    with pytest.raises(duckdb.Error, match="the header once more"):
+        judged(ABC, tmp_path, content)
+    told = [
+        (None, '1,"x\ny",3'),
+        (QUOTE, '4"x,5,6'),
+        (SECOND, again.decode()),
+        *((SECOND, text) for text in ("7,8,9", "a,b,c", '4"x,5', "a,b")),
+    ]
+    assert judged(ABC, tmp_path, content, careful=True) == told
+
+
+def test_a_header_that_stands_twice_at_the_top_is_followed_by_its_rows(tmp_path: Path) -> None:
+    again = ("the header once more", "a,b,c")
+    assert judged(ABC, tmp_path, b'a,b,c\na,b,c\n"a",b,c\n1,2,3\n', careful=True) == [again, (again[0], '"a",b,c'), (None, "1,2,3")]
+    assert judged(ABC, tmp_path, b"a,b,c\nb,a,c\n1,2,3\n", careful=True) == [(SECOND, "b,a,c"), (SECOND, "1,2,3")]
+
+
+def test_a_header_where_none_should_be_is_no_row(tmp_path: Path) -> None:
+    bare = dataset("csv", ["a", "b"], header=False)
+    no_header = "a header, where the contract says that there is none"
+    assert judged(bare, tmp_path, b"a,b\n1,2\n", careful=True) == [(no_header, "a,b"), (None, "1,2")]
+    assert judged(bare, tmp_path, b"1,2\na,b\n1,2\n", careful=True) == [(None, "1,2"), (SECOND, "a,b"), (SECOND, "1,2")]
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_names_alone_make_no_header(careful: bool, tmp_path: Path) -> None:
+    lines = ["a,b,b", "a,b,", "a,b,c ", "a,a,a", "1,b,c"]
+    assert judged(ABC, tmp_path, "\n".join(["a,b,c", *lines]).encode(), careful=careful) == [(None, line) for line in lines]
+
+
+def test_a_text_may_be_its_column_s_name_but_a_number_may_not(tmp_path: Path) -> None:
+    assert values(dataset("csv", ["word"]), tmp_path, b"word\na\nword\nb\n") == [("a",), ("word",), ("b",)]
+    number = dataset("csv", [{"name": "n", "type": "bigint"}])
+    assert judged(number, tmp_path, b"n\n1\nn\n2\n", careful=True) == [(None, "1"), (SECOND, "n"), (SECOND, "2")]
+
+
+def test_a_second_table_costs_its_file_only(world: World) -> None:
+    world.declare(ORDERS)
+    lines = {"a": "1,1,\n", "b": "2,2,\nid,amount,placed\n3,3,\n", "c": "id,amount,placed\n4,4,\n", "d": '5,5"x,\n6,6,\n'}
+    for name, text in lines.items():
+        world.put(f"raw/orders/{name}.csv", f"id,amount,placed\n{text}")
+
+    assert set(world.fates().values()) == {"loaded"}
+
+    assert world.values("select id from orders order by id") == [1, 2, 4, 6]
+    assert world.rows("select _row, reasons, raw from quarantine.orders order by _source, _row") == [
+        {"_row": 2, "reasons": [SECOND], "raw": "id,amount,placed"},
+        {"_row": 3, "reasons": [SECOND], "raw": "3,3,"},
+        {"_row": 1, "reasons": ["the header once more"], "raw": "id,amount,placed"},
+        {"_row": 1, "reasons": [QUOTE], "raw": '5,5"x,'},
+    ]
 
 
 @pytest.mark.parametrize("head", [b'\xef\xbb\xbf"a",b,c\n', b"\n\r\na,b,c\n", b"\n\na,b,c\n"])

@@ -277,7 +277,7 @@ def test_an_array_is_read_record_by_record(tmp_path: Path) -> None:
     assert [row[1] for row in read(declared, tmp_path, b'[{"a":1}, 7, {"a":2,}]')] == [None, "not a JSON object", TOLERATED]
 
 
-@pytest.mark.parametrize("content", [b'{"a":1}', b'[{"a":1}', b'[{"a":1},]', b"hello", b'[{"a":1}] x', b'[{"a":1}][{"a":2}]'])
+@pytest.mark.parametrize("content", [b'{"a":1}', b'[{"a":1},]', b"hello", b'[{"a":1}][{"a":2}]', b'[{"a":[1]', b"[[1],[2]"])
 @pytest.mark.parametrize("careful", [False, True])
 def test_a_file_that_is_not_one_array_is_unreadable(content: bytes, careful: bool, tmp_path: Path) -> None:
     declared = dataset("json", ["a"])
@@ -288,6 +288,13 @@ def test_a_file_that_is_not_one_array_is_unreadable(content: bytes, careful: boo
     assert error.reason == "unreadable"
     assert "expected one JSON array of objects" in str(error)
     assert str(tmp_path) not in str(error)
+
+
+@pytest.mark.parametrize("content", [b"[", b'[{"a":1}', b'[{"a":1},', b' [{"a":[1]},\n', b'[{"a":1}] x', b'[{"a":1},]\0'])
+def test_an_array_that_was_cut_is_unreadable(content: bytes, tmp_path: Path) -> None:
+    error = rejected(dataset("json", ["a"]), tmp_path, content)
+    assert (error.reason, error.expected) == ("unreadable", "one JSON array of objects")
+    assert error.found == "no bracket at its end in raw/orders/0"
 
 
 def test_concatenated_records_need_no_newline(tmp_path: Path) -> None:

@@ -93,6 +93,11 @@ def test_parquet_keeps_types(make: Make, tmp_path: Path) -> None:
     assert pq.read_table(file).to_pylist() == [{"a": n, "b": f"x{n}"} for n in range(3)]
 
 
+def test_a_csv_file_has_its_first_row(make: Make) -> None:
+    objects, _ = make({"raw/things/1.csv.sql": "select 1 as n"}, dataset("csv", first_row=3))
+    assert objects["raw/things/1.csv"] == b"\n\nn\n1\n"
+
+
 def test_a_workbook_has_its_sheet_its_first_row_and_typed_cells(make: Make) -> None:
     times = "date '2026-11-01' as d, timestamp '2026-11-01 10:30:00' as t"
     query = f"select 1 as n, 2.50::decimal(9,2) as price, {times}, null as nothing, true as yes"

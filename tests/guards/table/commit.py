@@ -191,8 +191,8 @@ GUARDS: Final = (
         (DEADLINE + "test_a_statement_is_interrupted_when_the_time_is_over_and_no_file_is_blamed",),
         more=(
             (
-                "    except duckdb.InterruptException:\n        raise\n    except duckdb.Error as error:\n",
-                "    except duckdb.Error as error:\n",
+                "    except duckdb.InterruptException:\n        raise\n    except STUMBLES as error:\n",
+                "    except STUMBLES as error:\n",
             ),
             ("        except UNBLAMED:\n            raise\n", ""),
         ),
