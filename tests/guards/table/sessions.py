@@ -37,9 +37,17 @@ GUARDS: Final = (
         "extensions-do-not-load-themselves",
         "No extension is fetched from the internet because a statement names something of it.",
         "core/session.py",
-        'config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}',
+        'config=dict.fromkeys(OFF, "false")',
         "config={}",
         (SESSION + "test_no_session_fetches_extensions",),
+    ),
+    Guard(
+        "a-query-reads-from-no-function-of-the-engine",
+        "DuckDB's functions about itself hide SQL in a text, and some end the process.",
+        "core/project.py",
+        "        refuse_harmful(statements[0])\n",
+        "",
+        ("hostile/test_session.py::test_no_query_leaves_the_lake",),
     ),
     Guard(
         "memory-is-limited",
