@@ -83,6 +83,10 @@ class Entry:
     marks: Mapping[str, int] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def runs_again(self) -> bool:
+        return self.kind in ("replay", "backfill")
+
 
 INGEST: Final = Entry()
 
@@ -91,13 +95,14 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     """Commit a batch that was enforced (its views are in the session) to the target.
 
     The quarantine comes first: after a crash in between the target does not know the objects, and the next try sets the same rows aside.
-    Where rows that were set aside before are run again it comes last: until the target has them they must be found there.
+    Where rows that were set aside before are run again it comes last: until the target has them they must be found there. Those of an
+    object that comes back where another one leaves come first again: once the target says so, nobody looks at it any more.
     """
     lake.in_time(f"loading {batch.dataset.name}")
     tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
     found = versions.standing_of(connection, batch.dataset, target, entry.out)
-    if not entry.out:
+    if not entry.runs_again:
         _set_aside(lake, connection, batch, tallies, found, entry)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
     rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
@@ -107,7 +112,7 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     lake.in_time(f"loading {batch.dataset.name}")
     change = _entered(decision.change, batch, loaded, entry)
     version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
-    if entry.out:
+    if entry.runs_again:
         _set_aside(lake, connection, batch, tallies, found, entry)
     oldest = min(ref.modified for ref in batch.objects.values())
     freshness = max((lake.now() - oldest).total_seconds(), 0)

@@ -38,6 +38,10 @@ class Kept:
         return self.now.size
 
     @property
+    def is_rejected(self) -> bool:
+        return self.now.key.startswith("rejected/")
+
+    @property
     def time(self) -> int:
         """When it arrived, in ms, as tables remember it."""
         return int(self.was.modified.timestamp() * 1000)
@@ -62,7 +66,7 @@ def loaded(lake: Lake, dataset: Dataset, snapshot: Snapshot | None) -> tuple[lis
 
     def one(ref: ObjectRef) -> Kept | Strange:
         if found := known.get(ref.key):
-            time = ref.modified if lake.raw.keeps_time else found.modified
+            time = _arrived(ref.modified, found) if lake.raw.keeps_time else found.modified
             return Kept(replace(found, size=ref.size, modified=time), ref)
         return _recognised(lake, dataset, ref)
 
@@ -72,8 +76,12 @@ def loaded(lake: Lake, dataset: Dataset, snapshot: Snapshot | None) -> tuple[lis
     return sorted(kept, key=lambda entry: (entry.was.modified, entry.source)), [entry for entry in found if isinstance(entry, Strange)]
 
 
-def rejected(lake: Lake, dataset: Dataset) -> tuple[list[Kept], list[Strange]]:
-    """Return the objects of a dataset that were set aside whole, oldest first: their reports tell what they were."""
+def rejected(lake: Lake, dataset: Dataset, snapshot: Snapshot | None) -> tuple[list[Kept], list[Strange]]:
+    """Return the objects of a dataset that were set aside whole, oldest first: their reports tell what they were.
+
+    One may lie there for several reasons, and may have been loaded since: then it is of the time that the table remembers.
+    """
+    known = {ref.source: ref for ref in _remembered(dataset, snapshot)}
     lying = {ref.key: ref for ref in lake.raw.list("rejected/") if ref.key.split("/")[2:3] == [dataset.name]}
 
     def one(key: str) -> Kept | Strange:
@@ -81,12 +89,19 @@ def rejected(lake: Lake, dataset: Dataset) -> tuple[list[Kept], list[Strange]]:
         if not {"object", "version", "modified"} <= told.keys():
             return Strange(key)
         was = ObjectRef(told["object"], told["version"], lying[key].size, datetime.fromisoformat(told["modified"]))
-        return Kept(was, lying[key])
+        return Kept(replace(was, modified=_arrived(was.modified, known.get(was.source))), lying[key])
 
     with ThreadPoolExecutor(lake.raw.lanes) as pool:
         found = list(pool.map(one, sorted(key for key in lying if not key.endswith(REPORT))))
     kept = [entry for entry in found if isinstance(entry, Kept)]
     return sorted(kept, key=lambda entry: (entry.was.modified, entry.source)), [entry for entry in found if isinstance(entry, Strange)]
+
+
+def _arrived(told: datetime, remembered: ObjectRef | None) -> datetime:
+    """Return when an object arrived: what the table remembers in ms, unless it was put again since with the same content."""
+    if remembered is None or int(told.timestamp() * 1000) == int(remembered.modified.timestamp() * 1000):
+        return told
+    return remembered.modified
 
 
 def _remembered(dataset: Dataset, snapshot: Snapshot | None) -> list[ObjectRef]:

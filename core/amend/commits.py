@@ -7,7 +7,7 @@ older file of an overwritten table), that one comes back, out of the archive.
 
 import hashlib
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -69,7 +69,8 @@ def _take_out(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Datase
     batch, left = restore.enforced(lake, connection, dataset, back, work)
     unreadable = tuple(outcome.object.key for outcome in left)
     if batch.files:
-        brought = loading.commit(lake, connection, batch, target, entry)
+        reread = dict.fromkeys((ledger.reread(ref.source) for ref in batch.objects.values()), under(lake, dataset))
+        brought = loading.commit(lake, connection, batch, target, replace(entry, identities=reread))
         return replace(done, restored=brought.balance["inserted"], unreadable=unreadable, version=brought.version)
     return replace(done, unreadable=unreadable, version=_commit(lake, target, _emptied(connection, dataset, target, out), entry))
 
@@ -104,18 +105,21 @@ def again(lake: Lake, dataset: Dataset, objects: Sequence[Kept], kind: Again) ->
 
     Objects that were rejected go to the archive where they are loaded now. Of one that was loaded and whose contract refuses the whole of
     it now, the rows stay as they are, and it is `refused`. Repeatable; raises as `ingest` does.
+
+    An object may lie in several places (rejected for two reasons, loaded since): it is run once, and then settled wherever it lies.
     """
     started = time.perf_counter()
-    done = patiently()(_again, lake, dataset, objects, kind)
-    _settle(lake, dataset, {entry.source: entry for entry in objects}, done.objects)
+    once = {entry.source: entry for entry in sorted(objects, key=lambda entry: entry.was.modified, reverse=True)}
+    set_aside = {entry.source for entry in objects if entry.is_rejected}
+    done = patiently()(_again, lake, dataset, tuple(once.values()), set_aside, kind)
+    _settle(lake, dataset, objects, done.objects)
     return replace(done, seconds=time.perf_counter() - started)
 
 
-def _again(lake: Lake, dataset: Dataset, objects: Sequence[Kept], kind: Again) -> Ingested:
+def _again(lake: Lake, dataset: Dataset, objects: Sequence[Kept], set_aside: Collection[str], kind: Again) -> Ingested:
     lake.in_time(f"running objects of {dataset.name} again")
     with lake.workplace() as work, lake.session(work) as connection:
         target = loading.ensure_target(lake, dataset, connection)
-        set_aside = {entry.source for entry in objects if _is_rejected(entry)}
         batch, left = restore.enforced(lake, connection, dataset, objects, work, known=_changed(dataset, target, set_aside))
         outcomes = tuple(outcome if outcome.object.source in set_aside else _unchanged(outcome) for outcome in left)
         if not batch.files:
@@ -131,7 +135,8 @@ def _changed(dataset: Dataset, target: Snapshot, set_aside: Collection[str]) -> 
     """Return the objects (keys) of which the dataset wants no other version: another one of them was loaded."""
     if dataset.target.mode != "append" or dataset.on_change != "reject":
         return frozenset()
-    return frozenset(key for source in set_aside if target.identity(versions.identity(key := versions.key_of(source))))
+    new = [versions.key_of(source) for source in set_aside if target.identity(source) is None]
+    return frozenset(key for key in new if target.identity(versions.identity(key)))
 
 
 def _entry(lake: Lake, dataset: Dataset, target: Snapshot, out: Out, kind: Again) -> Entry:
@@ -148,20 +153,17 @@ def under(lake: Lake, dataset: Dataset) -> int:
     return int(hashlib.sha256(said.encode()).hexdigest()[:13], 16)  # 52 bits: a transaction's version
 
 
-def _is_rejected(entry: Kept) -> bool:
-    return entry.now.key.startswith("rejected/")
-
-
 def _unchanged(outcome: ObjectOutcome) -> ObjectOutcome:
     reason = f"{outcome.object.key}: its contract refuses the whole of it now ({outcome.reason}); its rows stay as they are"
     return ObjectOutcome(outcome.object, "refused", reason=reason)
 
 
-def _settle(lake: Lake, dataset: Dataset, objects: Mapping[str, Kept], outcomes: Iterable[ObjectOutcome]) -> None:
-    """Bring an object that had been rejected to where it belongs now, and its report after it."""
-    for outcome in outcomes:
-        entry = objects[outcome.object.source]
-        if not _is_rejected(entry) or outcome.fate not in ("loaded", "rejected"):
+def _settle(lake: Lake, dataset: Dataset, objects: Iterable[Kept], outcomes: Iterable[ObjectOutcome]) -> None:
+    """Bring objects that had been rejected to where they belong now, and their reports after them."""
+    fates = {outcome.object.source: outcome for outcome in outcomes}
+    for entry in objects:
+        outcome = fates[entry.source]
+        if not entry.is_rejected or outcome.fate not in ("loaded", "rejected"):
             continue
         below = place(dataset, entry.was)
         to = f"archived/{below}" if outcome.fate == "loaded" else f"rejected/{outcome.reason}/{below}"

@@ -146,7 +146,7 @@ def _rows(lake: Lake, table: Snapshot | None, sources: tuple[str, ...] | None = 
 def replay(lake: Lake, names: Iterable[str] = (), *, everything: bool = False) -> tuple[Plan, ...]:
     """Plan to run again what a dataset, or all of them, have set aside: rejected objects, and those with quarantined rows.
 
-    Objects can be named as for `undo`; those are run again whatever became of them, also when they had been taken out. `everything` takes
+    Objects can be named as for `undo`; those are run again whatever became of them, and only so what was taken out. `everything` takes
     those, too, that were run again under this contract before. Raises Terminal where a name means nothing.
     """
     wanted = list(names)
@@ -159,9 +159,9 @@ def replay(lake: Lake, names: Iterable[str] = (), *, everything: bool = False) -
 def _replay(lake: Lake, dataset: Dataset, everything: bool) -> Plan:
     table, quarantine = lake.table(dataset), lake.quarantine(dataset)
     refused = _rows(lake, quarantine)
-    aside, strangers = archive.rejected(lake, dataset)
+    aside, strangers = archive.rejected(lake, dataset, table)
     kept, strange = archive.loaded(lake, dataset, table) if refused else ([], [])
-    found = [*aside, *(entry for entry in kept if entry.source in refused)]
+    found = _staying(table, [*aside, *(entry for entry in kept if entry.source in refused)])
     return _plan(lake, dataset, "replay", found, [*strangers, *strange], refused, everything=everything)
 
 
@@ -176,12 +176,12 @@ def _named(lake: Lake, names: Iterable[str]) -> Iterator[Plan]:
 
 
 def _kept_as(lake: Lake, name: str) -> tuple[Dataset, list[Kept]]:
-    datasets = lake.project.datasets.values()
-    kept = {
-        dataset.name: [*archive.loaded(lake, dataset, lake.table(dataset))[0], *archive.rejected(lake, dataset)[0]] for dataset in datasets
-    }
+    kept: dict[str, list[Kept]] = {}
+    for dataset in lake.project.datasets.values():
+        table = lake.table(dataset)
+        kept[dataset.name] = [*archive.loaded(lake, dataset, table)[0], *archive.rejected(lake, dataset, table)[0]]
     for means in (_is, _matches):
-        for dataset in datasets:
+        for dataset in lake.project.datasets.values():
             if found := [entry for entry in kept[dataset.name] if means(name, entry.source) or entry.now.key == name]:
                 return dataset, found
     remedy = _suggestion(name, {entry.was.key for entries in kept.values() for entry in entries})
@@ -204,9 +204,15 @@ def backfill(
         table = lake.table(dataset)
         kept, strange = archive.loaded(lake, dataset, table)
         within = [entry for entry in kept if (not start or start <= entry.was.modified) and (not end or entry.was.modified < end)]
-        staying = [entry for entry in within if table is None or not ledger.is_undone(table, entry.source)]
-        plans.append(_plan(lake, dataset, "backfill", staying, strange, _rows(lake, lake.quarantine(dataset)), everything=everything))
+        plans.append(
+            _plan(lake, dataset, "backfill", _staying(table, within), strange, _rows(lake, lake.quarantine(dataset)), everything=everything)
+        )
     return tuple(plan for plan in plans if plan.objects or plan.done or plan.strange)
+
+
+def _staying(table: Snapshot | None, objects: Iterable[Kept]) -> list[Kept]:
+    """Return the objects that were not taken out: such a one comes back only where it is named."""
+    return [entry for entry in objects if table is None or not ledger.is_undone(table, entry.source)]
 
 
 def _plan(
@@ -215,11 +221,12 @@ def _plan(
     number = commits.under(lake, dataset)
     table, quarantine = lake.table(dataset), lake.quarantine(dataset)
 
-    def is_done(source: str) -> bool:
-        """A row that is quarantined tells whether its whole object had got as far."""
-        tables = [table, quarantine] if source in refused else [table]
-        return all(snapshot is not None and snapshot.identity(ledger.reread(source)) == number for snapshot in tables)
+    def is_done(entry: Kept) -> bool:
+        """A row that is quarantined tells whether its whole object had got as far, one that lies in rejected/ did not come to its place."""
+        tables = [table, quarantine] if entry.source in refused else [table]
+        name = ledger.reread(entry.source)
+        return not entry.is_rejected and all(snapshot is not None and snapshot.identity(name) == number for snapshot in tables)
 
-    todo = [entry for entry in dict.fromkeys(found) if everything or not is_done(entry.source)]
+    todo = [entry for entry in dict.fromkeys(found) if everything or not is_done(entry)]
     planned = (Planned(entry.source, entry.time, quarantined=refused.get(entry.source, 0), kept=entry) for entry in todo)
     return Plan(kind, dataset.name, tuple(planned), done=len(set(found)) - len(todo), strange=tuple(entry.key for entry in strange))

@@ -215,7 +215,7 @@ def _translated(subject: str) -> Iterator[None]:
     except (FileNotFoundError, LakeError):
         raise
     except Exception as error:
-        code = getattr(error, "response", {}).get("Error", {}).get("Code", "")
+        code = (getattr(error, "response", None) or {}).get("Error", {}).get("Code", "")  # a time-out has a response that is None
         is_put = getattr(error, "operation_name", "") == "PutObject"  # what fails its condition there is there already
         if isinstance(error, obstore.exceptions.AlreadyExistsError) or (is_put and code in GONE):
             raise FileExistsError(subject) from error

@@ -66,7 +66,7 @@ class Folder:
             return found, file.read(length)
 
     def intact(self, ref: ObjectRef, local: Path, /) -> bool:
-        return _untouched(local, ref)
+        return _is_still(local, ref)
 
     def put(self, key: str, body: Path | bytes) -> None:
         target = self._path(key)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core import delta, land, maintenance, run
-from core.errors import Conflict
+from core.errors import Transient
 from core.ingest import Ingested
 from core.lake import Lake
 from core.land import CUTTERS
@@ -81,7 +81,7 @@ def act_on_upkeep(world: World) -> list[dict[str, Any]]:
     try:
         done = list(maintenance._perform(world.lake, "processed/orders", found, due, timedelta(0)))
         return [{"step": "Maintained", **vars(part)} for part in done]
-    except Conflict as error:
+    except Transient as error:  # a rival, or storage that failed for longer than anybody asks: upkeep is left for another time
         return [{"step": "Left", "error": str(error)}]
 
 

@@ -47,7 +47,7 @@ def undo(world: World, *names: str) -> Withdrawn:
 
 
 def rows(world: World) -> list[tuple[int, str]]:
-    return [(row["id"], row["amount"]) for row in world.rows("select id, amount from orders order by all")]
+    return sorted((row["id"], row["amount"]) for row in world.rows("select id, amount from orders"))
 
 
 def test_an_object_that_is_taken_out_leaves_the_others(anywhere: World) -> None:
@@ -92,6 +92,20 @@ def test_what_a_commit_had_hidden_comes_back(world: World, mode: str) -> None:
     assert (1, "3.00") not in rows(world)
     assert_sound(world, "orders", objects=bodies)
     FIGURES.count("undo", f"{mode}: what a commit had hidden")
+
+
+@pytest.mark.parametrize("mode", ["append", "overwrite"])
+def test_what_was_taken_out_does_not_come_back_where_another_one_leaves(world: World, mode: str) -> None:
+    world.declare(MODES[mode])
+    for at in (1, 2, 3):
+        put(world, "a", f"{at},{at},\n", at=at)
+        world.run()
+    undo(world, "orders@2")
+    undo(world, "orders@3")
+    assert rows(world) == [(1, "1.00")]
+
+    do(world, plans.backfill(world.lake, everything=True))
+    assert rows(world) == [(1, "1.00")]
 
 
 def test_replay_after_the_contract_was_mended_loads_what_was_quarantined(anywhere: World) -> None:
@@ -303,6 +317,69 @@ def test_only_what_was_bad_comes_back_and_is_loaded_once(world: World, mode: str
     FIGURES.count("redrive", f"{mode}: {bad} of 10 rows bad")
 
 
+WIDE = ORDERS.replace("target:", "  - {name: note, type: varchar}\ntarget:")
+
+
+def put_wide(world: World, name: str, *, at: int) -> bytes:
+    """Put an object that only the wide contract takes."""
+    body = b"id,amount,placed,note\n1,1,,x\nbad,1,,x\n"
+    world.put(f"raw/orders/{name}.csv", body)
+    os.utime(f"{world.uri}/raw/orders/{name}.csv", (1_790_000_000 + at,) * 2)
+    return body
+
+
+def test_an_object_that_lies_in_several_places_is_run_once(world: World) -> None:
+    for declared, at in ((ORDERS, 1), (WIDE, 5)):
+        body = put_wide(world.declare(declared), "a", at=at)
+        world.run()
+    assert world.keys("rejected/")
+    assert world.keys("archived/")
+    do(world, plans.replay(world.lake))
+    assert rows(world) == [(1, "1.00")]
+    assert not world.keys("rejected/")
+    assert_sound(world, "orders", objects=[body])
+
+
+def test_a_rejected_object_that_was_loaded_and_taken_out_since_stays_out(world: World) -> None:
+    for declared, at in ((ORDERS, 1), (WIDE, 5)):
+        put_wide(world.declare(declared), "a", at=at)
+        world.run()
+    undo(world, "raw/orders/a.csv")
+    do(world, plans.replay(world.lake))
+    assert rows(world) == []
+
+
+def test_an_object_that_a_crash_left_among_the_rejected_comes_to_its_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = put_wide(world.declare(ORDERS), "a", at=1)
+    world.run()
+    world.declare(WIDE)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.lake.raw, "move", failing_once(world.lake.raw.move, Killed(), at=1, after=False))
+        with pytest.raises(Killed):
+            do(world, plans.replay(world.lake))
+    do(world, plans.replay(world.lake))
+    assert not world.keys("rejected/")
+    assert rows(world) == [(1, "1.00")]
+    assert_sound(world, "orders", objects=[body])
+
+
+def test_an_undo_that_dies_loses_no_refused_row_of_what_comes_back(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.declare(ORDERS)
+    for at in (1, 2):
+        put(world, "a", f"{at},1,\nbad,{at},\n", at=at)
+        world.run()
+    source = plans.undo(world.lake, [f"orders@{world.version('orders')}"])[0].objects[0].source
+    for commit in (1, 2):
+        with monkeypatch.context() as patch:
+            patch.setattr(delta, "commit", failing_once(delta.commit, Killed(), at=commit, after=True))
+            with pytest.raises(Killed):
+                do(world, plans.undo(world.lake, [source]))
+    do(world, plans.undo(world.lake, [source]))
+    assert rows(world) == [(1, "1.00")]
+    assert world.values("select raw from quarantine.orders") == ["bad,1,"]
+    assert_sound(world, "orders")
+
+
 def test_a_contract_that_refuses_the_whole_object_leaves_its_rows_as_they_are(world: World) -> None:
     world.declare(ORDERS)
     body = put(world, "a", "1,1,\n", at=1)
@@ -323,7 +400,7 @@ def test_a_row_that_the_contract_refuses_now_uncovers_the_one_that_it_had_hidden
     world.run()
     assert rows(world) == [(1, "99.00")]
     world.declare(MERGED + "checks: [{name: small, sql: amount < 50, action: quarantine}]\n")
-    do(world, plans.backfill(world.lake))
+    do(world, plans.replay(world.lake, ["raw/orders/b.csv"]))
 
     assert rows(world) == [(1, "10.00")]
     assert world.values("select raw from quarantine.orders") == ["1,99,2026-01-02"]
@@ -383,6 +460,7 @@ def test_what_was_made_of_an_amended_table_is_due_whatever_else_it_waits_for(wor
     assert run.due(world.lake) == ("sums",)
     world.run()
     assert world.values("select n from sums") == [0]
+    assert world.values("select n from joined") == [1]
     assert run.due(world.lake) == ()
 
 

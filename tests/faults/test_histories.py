@@ -1,4 +1,4 @@
-"""Random histories of a lake: deliveries, changes, crashes, lies, rivals, upkeep and newer contracts in any order, against a model."""
+"""Random histories of a lake: deliveries, changes, amends, crashes, lies, rivals, upkeep, newer contracts in any order: a model tells."""
 
 import traceback
 from concurrent.futures import ProcessPoolExecutor
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.faults.figures import FIGURES, LONG
-from tests.faults.history.machine import Histories
+from tests.faults.history.amended import Amended
 from tests.faults.history.place import MODES
 
 SHORT_RUNS, SHORT_STEPS = 3, 25
@@ -33,7 +33,7 @@ def test_any_history_leaves_the_tables_that_the_model_tells(mode: str) -> None:
 
 def histories(mode: str, number: int, runs: int, steps: int) -> tuple[int, int]:
     """Try random histories, the same ones for the same number; return how many there were, and their steps."""
-    machine = type(f"{mode.title()}Histories", (Histories,), {"mode": mode, "runs": 0, "steps": 0})
+    machine = type(f"{mode.title()}Histories", (Amended,), {"mode": mode, "runs": 0, "steps": 0})
     run_state_machine_as_test(
         seed(f"{mode} {number}")(machine),
         settings=settings(

@@ -1,7 +1,7 @@
 """A worker killed by SIGKILL before and after every storage request of everything it does; what it was doing is delivered again.
 
-Killed before a request that reads, a lake is as it is after the last one that wrote: of those the long run takes one in four, others
-in each round. Requests come in another order in each run, so the n-th of a kind is another one now and then.
+Killed before a request that reads, a lake is as it is after the last one that wrote: of those the long run takes one in four. Requests come
+in another order in each run, so the n-th of a kind is another one now and then.
 """
 
 from collections.abc import Iterator
@@ -14,9 +14,8 @@ from tests.faults.proxy import KILLS, MUTATING, READING, Plan
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.stage import Case, Stage
 
-ROUNDS = 2 if LONG else 1
 READS = 4
-"""One in so many reads is killed before, in each round others."""
+"""One in so many reads is killed before."""
 
 
 def boundaries(stage: Stage) -> Iterator[Plan]:
@@ -28,9 +27,8 @@ def boundaries(stage: Stage) -> Iterator[Plan]:
         yield from (Plan(kill, 1, stage.scenario.decisive) for kill in KILLS)
         yield Plan(KILLS[len(stage.name) % 2], 1 + len(stage.name) % writes, MUTATING)
         return
-    for turn in range(ROUNDS):
-        yield from (Plan(kill, nth, MUTATING) for nth in range(1, writes + 1) for kill in KILLS)
-        yield from (Plan(KILLS[0], nth, READING) for nth in range(1 + turn * READS // ROUNDS, reads + 1, READS))
+    yield from (Plan(kill, nth, MUTATING) for nth in range(1, writes + 1) for kill in KILLS)
+    yield from (Plan(KILLS[0], nth, READING) for nth in range(1, reads + 1, READS))
 
 
 def killed(case: Case, plan: Plan) -> None:

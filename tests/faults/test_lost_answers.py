@@ -1,5 +1,6 @@
 """What lands although an error is told is known to have landed, and storage that fails for a while blames nobody."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def test_what_cannot_be_found_out_stays_a_conflict(world: World, monkeypatch: py
     def unreachable(*_: Any, **__: Any) -> None:
         raise OSError("no route")
 
-    with_lost_answer(monkeypatch, changes, "write_deltalake", CommitFailedError("no answer"))
+    with_lost_answer(monkeypatch, DeltaTable, "create_write_transaction", CommitFailedError("no answer"))
     monkeypatch.setattr(changes, "DeltaTable", unreachable)
     with pytest.raises(Conflict):
         delta.commit(ours, Change(identities={"x": 1}), now=world.lake.now())
@@ -145,3 +146,13 @@ def test_a_write_that_is_under_way_is_not_taken_for_one_that_landed(
     assert store.claim("raw/orders/a.csv", b"ours")
     assert store.get("raw/orders/a.csv") == b"ours"
     assert not store.claim("raw/orders/a.csv", b"theirs")
+
+
+def test_an_s3_that_says_nothing_is_something_that_may_pass(tmp_path: Path, s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = bucket(s3_endpoint, monkeypatch)
+    monkeypatch.setattr("core.lake.LIMITS", {"timeout": "1s", "connect_timeout": "1s", "read_timeout": "1s"})
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(Transient):
+            list(World(tmp_path, uri).declare(ORDERS).lake.raw.list("raw/"))

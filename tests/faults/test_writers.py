@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core import ingest
+from core import delta
 from tests.conftest import bucket
 from tests.faults.figures import FIGURES, LONG
 from tests.faults.model import EVENTS, HEADER, STATES, Given, assert_model, line, put
@@ -87,14 +87,14 @@ def test_rows_that_a_rival_refuses_into_a_quarantine_that_is_new_to_both_are_the
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = put(world.declare(EVENTS), "raw/events/a.csv", HEADER + line(1, 1, 1) + line("x", 1, 1))
-    real, rivals = ingest.delta.ensure, [World(world.home, world.uri)]
+    real, rivals = delta.ensure, [World(world.home, world.uri)]
 
     def ensure(uri: str, *arguments: Any, **options: Any) -> Any:
         if "quarantine" in uri and rivals:
             rivals.pop().run()
         return real(uri, *arguments, **options)
 
-    monkeypatch.setattr(ingest.delta, "ensure", ensure)
+    monkeypatch.setattr(delta, "ensure", ensure)
     world.run()
     assert_model(world, "events", [given])
 

@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.faults.history.machine")
+pytest.register_assert_rewrite("tests.faults.history.machine", "tests.faults.history.amended")

@@ -34,6 +34,11 @@ upkeep_faults = st.one_of(
     st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "lie"]), turns, st.booleans()),
     st.builds(Fault, st.just("delete"), st.just("crash"), turns, st.booleans()),
 )
+amend_faults = st.one_of(
+    st.none(),
+    st.builds(Fault, st.just("commit"), st.sampled_from(["crash", "crash", "lie"]), st.sampled_from([1, 2]), st.booleans()),
+    st.builds(Fault, st.sampled_from(["fetch", "move", "put", "delete"]), st.just("crash"), turns, st.booleans()),
+)
 changes = st.sampled_from([{"wide": True}, {"limit": 5}, {"limit": 50}, {"limit": 100}, {"strict": True}, {"strict": False}])
 
 Put = tuple[str, str, tuple[Any, ...], int]

@@ -97,8 +97,8 @@ class Unsteady(Folder):
         found: ObjectRef = self._trouble.around("fetch", super().fetch, ref, to)
         return found
 
-    def move(self, ref: ObjectRef, to: str) -> None:
-        self._trouble.around("move", super().move, ref, to)
+    def move(self, ref: ObjectRef, to: str, *, was: ObjectRef | None = None) -> None:
+        self._trouble.around("move", super().move, ref, to, was=was)
 
     def put(self, key: str, body: Path | bytes) -> None:
         self._trouble.around("put", super().put, key, body)

@@ -99,8 +99,7 @@ class Histories(RuleBasedStateMachine):
     @rule(change=changes)
     def change_contract(self, change: dict[str, Any]) -> None:
         """What was loaded stays as it was judged; what comes is judged by the newer one."""
-        self.model.contract = replace(self.model.contract, **change)
-        self.place.declare(self.model.contract)
+        self._declare(change)
 
     @precondition(lambda self: self.untidy)
     @rule(aged=st.booleans())
@@ -134,6 +133,10 @@ class Histories(RuleBasedStateMachine):
             self.reader = snapshot, self.model.table()
 
     # --- how -------------------------------------------------------------------------------------------------------------------------
+
+    def _declare(self, change: dict[str, Any]) -> None:
+        self.model.contract = replace(self.model.contract, **change)
+        self.place.declare(self.model.contract)
 
     def _put_all(self, puts: list[Put], deliveries: Iterable[Delivery] = ()) -> list[str]:
         """Put objects, and return the keys that are to be delivered: these, and those that were drawn."""

@@ -115,7 +115,8 @@ class Model:
     raw: dict[str, str] = field(default_factory=dict)
     """The source that lies under each key in raw."""
     archived: set[str] = field(default_factory=set)
-    rejected: set[tuple[str, str]] = field(default_factory=set)
+    rejected: dict[tuple[str, str], int] = field(default_factory=dict)
+    """The time of each rejected object, by its reason and source."""
     interrupted: set[str] = field(default_factory=set)
     """Sources whose refused rows were committed by a try that did not come to load them: what the quarantine holds of them is open."""
 
@@ -143,7 +144,7 @@ class Model:
             self.archived.add(source)
         else:
             assert self.rejection(source), f"{source} left raw, and was not loaded"
-            self.rejected.add((self.rejection(source), source))
+            self.rejected[self.rejection(source), source] = self.versions[source].time
 
     def rejection(self, source: str) -> str:
         return self.versions[source].file.rejection(self.contract)
@@ -153,7 +154,9 @@ class Model:
         return {(key, self._fate(self.raw[key]) if key in self.raw else "gone") for key in keys}
 
     def _fate(self, source: str) -> str:
-        return "already loaded" if self.versions[source].loaded else self.rejection(source) or "loaded"
+        version = self.versions[source]
+        known = "undone" if version.undone else "already loaded"
+        return known if version.loaded else self.rejection(source) or "loaded"
 
     def standing(self) -> list[Version]:
         """Return the versions whose rows may be in the table: of a replaced object, or an overwritten table, the newest."""
@@ -184,6 +187,81 @@ class Model:
     def totals(self) -> Counter[Row]:
         """Return what the transform makes of the table: shop, rows, sum of amounts."""
         return Counter((shop, *told) for shop, told in _by_shop(self.table()).items())
+
+    # --- what was loaded is amended ---------------------------------------------------------------------------------------------------
+
+    def meant(self, order: str, source: str) -> set[str]:
+        """Return the sources that an order is to run again, whatever their contract makes of them now; for an undo, that it takes out."""
+        if order in ("undo", "replay"):
+            return {source}
+        standing = {version.source for version in self.versions.values() if version.stands and version.source in self.archived}
+        if order == "backfill":
+            return standing
+        aside = {source for _, source in self.rejected if not self.versions[source].undone}
+        return aside | (standing & {row[0] for row in self.quarantine()})
+
+    def amends(self, order: str, source: str) -> bool:
+        """Whether an order leaves what can be told: what comes back stands under the present contract as it stood, and is archived."""
+        meant = self.meant(order, source)
+        if order != "undo":
+            meant = {one for one in meant if not self.rejection(one)}
+        if order == "redrive" and not all(self._is_same(version) for version in self.versions.values()):
+            return False
+        if self.mode == "merge":
+            lost = {row[0] for row in self.table() if row[6] in meant}
+            others = [version for version in self.versions.values() if version.stands and version.source not in meant]
+            return all(self._is_steady(version, lost) for version in others)
+        back = set(self._standing_without(meant)) - {version.source for version in self.standing()} if order == "undo" else set()
+        return all(one in self.archived and not self.rejection(one) for one in back)
+
+    def _is_steady(self, version: Version, ids: set[int]) -> bool:
+        """Whether the present contract gives the same rows of some ids of a version."""
+        assert version.loaded
+        stood = {place: row for place, row in version.file.accepted(version.loaded).items() if row[0] in ids}
+        accepted = {} if self.rejection(version.source) else version.file.accepted(self.contract)
+        stands = {place: row for place, row in accepted.items() if row[0] in ids}
+        return stood == stands and (not stood or version.source in self.archived)
+
+    def _is_same(self, version: Version) -> bool:
+        """Whether it is nothing to the tables if a version is run again: of what is open, nobody can tell whether it will be."""
+        if not version.stands or not self.is_open(version.source):
+            return True
+        assert version.loaded
+        return all(told(version.loaded) == told(self.contract) for told in (version.file.accepted, version.file.refused))
+
+    def _standing_without(self, sources: set[str]) -> list[str]:
+        taken = [self.versions[source] for source in sources if self.versions[source].stands]
+        for version in taken:
+            version.undone = True
+        found = [version.source for version in self.standing()]
+        for version in taken:
+            version.undone = False
+        return found
+
+    def amend(self, order: str, source: str) -> None:
+        """Take an order for done: versions leave, and what they had hidden comes back; or they stand under the present contract."""
+        meant = self.meant(order, source)
+        if order == "undo":
+            stood = {version.source for version in self.standing()}
+            self.versions[source].undone = True
+            if self.mode != "merge":
+                for version in self.standing():
+                    version.loaded = version.loaded if version.source in stood else self.contract
+            return
+        aside: dict[str, int] = {}
+        for entry in [entry for entry in self.rejected if entry[1] in meant and order != "backfill"]:
+            time = self.rejected.pop(entry)
+            aside[entry[1]] = min(time, aside.get(entry[1], time))
+        for version in (self.versions[one] for one in meant):
+            one = version.source
+            if one in aside and not version.loaded:
+                version.time = aside[one]
+            if reason := self.rejection(one):
+                self.rejected |= {(reason, one): version.time} if one in aside else {}
+            else:
+                version.loaded, version.undone = self.contract, False
+                self.archived |= {one} & aside.keys()
+                self.interrupted.discard(one)
 
     def objects(self) -> Iterable[bytes]:
         """Return the content of each object that lies somewhere, once for each place."""

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from core import delta, run
+from core.amend import plans
 from core.declarations import load
 from core.delta import Snapshot
 from core.ingest import ingest
@@ -126,6 +127,22 @@ class Place:
     def ingest(self, refs: list[ObjectRef]) -> Ingested:
         return ingest(self.lake, self.lake.project.datasets["orders"], refs)
 
+    def amend(self, order: str, source: str) -> list[run.Step]:
+        """Give an order as one types it: `source` is the object version that undo and replay name."""
+        planned = {
+            "undo": lambda: plans.undo(self.lake, [source]),
+            "replay": lambda: plans.replay(self.lake, [source]),
+            "redrive": lambda: plans.replay(self.lake),
+            "backfill": lambda: plans.backfill(self.lake, everything=True),
+        }[order]()
+        steps = [step for plan in planned for step in run.perform(self.lake, plan)]
+        assert not [plan.strange for plan in planned if plan.strange]
+        assert not [step for step in steps if isinstance(step, run.Undone)], steps
+        return steps
+
+    def due(self) -> tuple[str, ...]:
+        return run.due(self.lake)
+
     def run(self) -> list[run.Step]:
         steps = list(run.run(self.lake))
         assert not [step for step in steps if isinstance(step, run.Undone | run.Unknown)], steps
@@ -172,6 +189,10 @@ class Place:
         """Return the objects that left raw: the folder that they lie in, and their content."""
         paths = [*self.root.glob("archived/orders/*.csv"), *self.root.glob("rejected/*/orders/*.csv")]
         return Counter((path.relative_to(self.root).parent.as_posix(), path.read_bytes()) for path in paths)
+
+    def set_aside(self) -> set[Path]:
+        """Return the rejected objects, without their reports."""
+        return set(self.root.glob("rejected/*/orders/*.csv"))
 
     def exported(self) -> Counter[Row]:
         """Return the rows of a dataset's export, with their order in the file."""

@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.guards.guard import Guard
-from tests.guards.table import commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
+from tests.guards.table import amend, commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
 
 GUARDS: Final[tuple[Guard, ...]] = (
     *deliveries.GUARDS,
@@ -13,6 +13,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *kinds.GUARDS,
     *commit.GUARDS,
     *versions.GUARDS,
+    *amend.GUARDS,
     *tables.GUARDS,
     *upkeep.GUARDS,
     *posts.GUARDS,
