@@ -1,7 +1,7 @@
 """Object keys of any kind: the right object is loaded, by whatever told of it, and can be called by its name again."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -16,6 +16,7 @@ from handlers import tasks
 from handlers.events import messages
 from handlers.ingest import take
 from tests.conftest import bucket
+from tests.faults.figures import LONG
 from tests.hostile.figures import FIGURES
 from tests.world import ORDERS, World
 
@@ -40,13 +41,18 @@ KEYS = {
 NO_FILE = ("dots in the middle", "dots upwards", "two slashes", "leading slash", "one dot", "NUL")
 """A file system has no such names: there they are another file's, or refused."""
 
-NOT_IN_MOTO = ("newline", "return", "bell", "NUL")
-"""moto answers a key with a newline with 404, lists a return as a newline, and fails to list the others; S3 takes them. See test_events."""
+NOT_IN_MOTO = {
+    "newline": "moto answers it with 404",
+    "return": "moto lists it as a newline",
+    "bell": "moto cannot list it",
+    "NUL": "moto cannot list it",
+}
+"""S3 takes them: that they are told exactly is asserted for each envelope."""
 
 GOOD, BAD = "id,amount,placed\n{},1,\n", "id,wrong\n{},1\n"
 
 
-def keys(without: Iterable[str]) -> list[str]:
+def keys(without: Container[str]) -> list[str]:
     return [f"raw/orders/{key}" for name, key in KEYS.items() if name not in without]
 
 
@@ -65,12 +71,26 @@ def assert_loaded(world: World, names: list[str]) -> None:
     assert len(world.keys("archived/orders/")) == len(names)
 
 
+def asked_for(names: list[str]) -> list[str]:
+    """The keys that are looked up again. Each time all that lies there is listed: the short run takes those like patterns, and some."""
+    return (
+        names
+        if LONG
+        else [key for n, key in enumerate(names) if n % 5 == 0 or any(mark in key for mark in "*?[;") or "//" in key or len(key) > 900]
+    )
+
+
 def assert_called_by_name(world: World, names: list[str]) -> None:
     """A key means its own object and no other, to undo it and to run it again."""
-    for key in names:
+    for key in asked_for(names):
         for plan in (plans.undo, plans.replay):
             (found,) = plan(world.lake, [key])
             assert [entry.source.rpartition("@")[0] for entry in found.objects] == [key]
+
+
+@pytest.mark.parametrize("name", NOT_IN_MOTO)
+def test_a_key_that_only_s3_itself_takes_is_loaded(name: str) -> None:
+    pytest.skip(f"{KEYS[name]!r}: {NOT_IN_MOTO[name]}")
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -109,7 +129,7 @@ def test_a_rejected_object_tells_its_key_in_its_report_and_is_found_by_it(place:
     assert sorted(report["object"] for report in reports) == sorted(names)
     assert not world.keys("raw/")
     assert_nothing_outside(world)
-    for key in names:
+    for key in asked_for(names):
         (found,) = plans.replay(world.lake, [key])
         assert [entry.source.rpartition("@")[0] for entry in found.objects] == [key]
     FIGURES.count("keys", "rejected", len(names))
