@@ -93,6 +93,7 @@ def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str,
         raise ImportError("duckdb-extension-httpfs is not installed")
     extension = next(Path(spec.origin).parent.glob(f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"))
     connection.execute(f"load {literal(str(extension))}")
+    connection.execute("set s3_url_compatibility_mode = true")  # or else `?s3_endpoint=` in a path sends the request, signed, to any host
     endpoint = credentials.get("aws_endpoint_url", "")
     options = {
         "key_id": credentials.get("aws_access_key_id", ""),

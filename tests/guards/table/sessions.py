@@ -50,6 +50,22 @@ GUARDS: Final = (
         ("hostile/test_session.py::test_no_query_leaves_the_lake",),
     ),
     Guard(
+        "an-address-in-s3-has-no-parameters",
+        "`?s3_endpoint=` in a path sends the request, signed as the lake's, to any host.",
+        "core/session.py",
+        '    connection.execute("set s3_url_compatibility_mode = true")',
+        "    pass",
+        ("hostile/test_session.py::test_a_lake_in_s3_is_all_that_a_session_reads_of_s3",),
+    ),
+    Guard(
+        "an-address-does-not-climb",
+        "A path in S3 that goes on with `..` leads out of the lake, because DuckDB only compares how it begins.",
+        "core/statements.py",
+        'return "://" in address and ".." in address.split("/")',
+        "return False",
+        ("hostile/test_session.py::test_a_lake_in_s3_is_all_that_a_query_or_a_transform_reads_of_s3",),
+    ),
+    Guard(
         "memory-is-limited",
         "DuckDB spills before the function is killed for its memory.",
         "core/session.py",
