@@ -9,6 +9,7 @@ from graphlib import TopologicalSorter
 
 from core.contract import Dataset, Declaration, Transform
 from core.errors import Terminal
+from core.statements import refuse_harmful, refuse_long, too_deep
 
 
 @dataclass(frozen=True)
@@ -68,19 +69,23 @@ def covers(dataset: Dataset, key: str) -> bool:
 def tables_in(query: str) -> tuple[str, ...]:
     """Return the tables that a query reads, in order of appearance; a quarantine table as `quarantine.<dataset>`.
 
-    Raises ValueError where the query is not one SELECT.
+    Raises ValueError where the query is not one SELECT, or one that must not be run.
     """
     import sqlglot
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
 
+    refuse_long(query)
     try:
         statements = sqlglot.parse(query, read="duckdb")
+        if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+            raise ValueError("it must be one SELECT")
+        refuse_harmful(statements[0])
+        sources = [source for scope in traverse_scope(statements[0]) for source in scope.sources.values()]
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(str(error).splitlines()[0]) from error
-    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
-        raise ValueError("it must be one SELECT")
-    sources = [source for scope in traverse_scope(statements[0]) for source in scope.sources.values()]
+    except RecursionError:
+        raise too_deep() from None
     tables = [source for source in sources if isinstance(source, exp.Table) and source.name]
     return tuple(dict.fromkeys(f"{table.db}.{table.name}" if table.db else table.name for table in tables))
 
@@ -89,8 +94,11 @@ def refuse_unless_expression(sql: str) -> None:
     """Raise ValueError for what is not one whole expression by itself: it is going to stand in parentheses, and must not reach out."""
     import sqlglot
 
+    refuse_long(sql)
     try:
         sqlglot.parse_one(sql, read="duckdb", into=sqlglot.exp.Condition)
+    except RecursionError:
+        raise too_deep() from None
     except sqlglot.errors.SqlglotError as error:
         raise ValueError(str(error).splitlines()[0]) from error
 

@@ -18,6 +18,7 @@ from core.project import tables_in
 from core.pruning import Condition, conditions
 from core.quality import QUARANTINE
 from core.quoting import identifier
+from core.statements import refuse_long
 
 ABOUT: Final = re.compile(r"\s*(describe|summarize)\s+(.+)", re.IGNORECASE | re.DOTALL)
 
@@ -60,10 +61,11 @@ def query(lake: Lake, sql: str, *, limit: int | None = None) -> Answer:
 
 def _tables(sql: str) -> tuple[str, ...]:
     """Return the tables that a query reads. Raises duckdb.Error where it is not SQL, Terminal where it is not one SELECT."""
-    statements = duckdb.extract_statements(sql)  # sqlglot would find the same errors, DuckDB points at them
-    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
-        raise _not_one_select(" and ".join(statement.type.name for statement in statements) or "nothing")
     try:
+        refuse_long(sql)
+        statements = duckdb.extract_statements(sql)  # sqlglot would find the same errors, DuckDB points at them
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise _not_one_select(" and ".join(statement.type.name for statement in statements) or "nothing")
         if about := ABOUT.fullmatch(sql):
             return tables_in(about[2] if re.match(r"(select|with|from)\b|\(", about[2], re.IGNORECASE) else f"from {about[2]}")
         return tables_in(sql)

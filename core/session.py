@@ -12,6 +12,9 @@ import duckdb
 from core.errors import Transient
 from core.quoting import literal, texts
 
+OFF: Final = ("autoinstall_known_extensions", "autoload_known_extensions", "allow_persistent_secrets")
+"""What has to be off before anything is done: a secret that the user keeps in his home could win over the lake's."""
+
 UNBLAMED: Final = (duckdb.InterruptException, duckdb.IOException)
 """Out of time, or storage that failed for longer than httpfs tries: no SQL and no file is to blame."""
 
@@ -33,7 +36,7 @@ def open_session(
     loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
     Storage that fails is Transient.
     """
-    connection = duckdb.connect(config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"})
+    connection = duckdb.connect(config=dict.fromkeys(OFF, "false"))
     allowed = [f"{location.rstrip('/')}/" for location in (*locations, str(work))]
     if any(location.startswith("s3://") for location in locations):
         _connect_s3(connection, credentials or {})
@@ -90,6 +93,7 @@ def _connect_s3(connection: duckdb.DuckDBPyConnection, credentials: Mapping[str,
         raise ImportError("duckdb-extension-httpfs is not installed")
     extension = next(Path(spec.origin).parent.glob(f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"))
     connection.execute(f"load {literal(str(extension))}")
+    connection.execute("set s3_url_compatibility_mode = true")  # or else `?s3_endpoint=` in a path sends the request, signed, to any host
     endpoint = credentials.get("aws_endpoint_url", "")
     options = {
         "key_id": credentials.get("aws_access_key_id", ""),

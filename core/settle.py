@@ -21,6 +21,9 @@ REPORT: Final = ".report.json"
 LONGEST_NAME: Final = 255 - len(REPORT)
 """Bytes that a file's name may have on every file system, beside its report."""
 
+LONGEST_PLACE: Final = 800
+"""Bytes of an object's name below archived/ and rejected/. S3's keys have 1,024, and what stands before this is longer than `raw/` was."""
+
 Fate = Literal["loaded", "already loaded", "undone", "rejected", "gone", "refused"]
 """undone: it was loaded, and taken out again on purpose. refused: it may have been loaded, and nobody can tell any more."""
 
@@ -56,11 +59,16 @@ def _bring(lake: Lake, dataset: Dataset, outcome: ObjectOutcome) -> None:
 
 def place(dataset: Dataset, ref: ObjectRef) -> str:
     """Return an object's name below archived/ and rejected/: its dataset, its path below the source, and a tag of its version."""
-    below = PurePosixPath(dataset.name, ref.key.removeprefix(dataset.source.prefix))
+    folder, _, name = f"{dataset.name}/{ref.key.removeprefix(dataset.source.prefix)}".rpartition("/")  # never a Path: it drops `//` and `.`
     tag = hashlib.sha256(ref.source.encode()).hexdigest()[:8]
-    suffixes = "".join(below.suffixes[-2:] if below.suffix == ".gz" else below.suffixes[-1:])
-    stem = str(below).removesuffix(suffixes)
-    folder, slash, name = stem.rpartition("/")
+    endings = PurePosixPath(name).suffixes
+    suffixes = "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])
+    name = name.removesuffix(suffixes)
     room = LONGEST_NAME - len(f".{tag}{suffixes}".encode())
-    name = name.encode()[: max(room, 0)].decode("utf-8", "ignore")  # the tag keeps it apart from others
-    return f"{folder}{slash}{name}.{tag}{suffixes[-60:]}"
+    name = f"{_cut(name, max(room, 0))}.{tag}{suffixes[-60:]}"  # the tag keeps it apart from others
+    return f"{_cut(folder, LONGEST_PLACE - len(name.encode()))}/{name}"
+
+
+def _cut(text: str, length: int) -> str:
+    """Return the beginning of a text, at most so many bytes of it."""
+    return text.encode()[:length].decode("utf-8", "ignore")

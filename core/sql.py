@@ -1,5 +1,6 @@
 """SQL text made from declarations: the conform statement, the order of versions. Pure; nothing here runs a query."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -130,8 +131,15 @@ def _list(pairs: Sequence[tuple[str, str]]) -> str:
     )
 
 
+QUOTED: Final = re.compile(r"""--[^\n]*|/\*.*?\*/|'[^']*'|"[^"]*"|\$(\w*)\$.*?\$\1\$""", re.DOTALL)
+"""A remark, or a text or name in quotes."""
+
+
 def _indent(text: str) -> str:
-    return "\n".join("    " + line if line else line for line in text.splitlines())
+    """Indent a query, but not one in which a text or a name goes over a line's end: it would be another one."""
+    if any("\n" in found[0] and found[0][0] in "'\"$" for found in QUOTED.finditer(text)):
+        return text
+    return "\n".join("    " + line if line else line for line in text.split("\n"))
 
 
 # --- order ---------------------------------------------------------------------------------------------------------------------------

@@ -100,23 +100,28 @@ def _of_commit(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]] | None:
 
 def _of_object(lake: Lake, name: str) -> tuple[Dataset, dict[str, int]]:
     """Return the versions of the objects that a name means, as far as they were loaded."""
-    known: set[str] = set()
+    found: list[tuple[Dataset, dict[str, int], set[str]]] = []
     for dataset in lake.project.datasets.values():
-        if (table := lake.table(dataset)) is None:
-            continue
-        kept, _ = archive.loaded(lake, dataset, table)
-        times = {**{entry.source: entry.time for entry in kept}, **ledger.loaded(dataset, table)}
-        lying = {entry.source for entry in kept if entry.now.key == name}
-        if out := {source: time for source, time in times.items() if source in lying or _means(name, source)}:
-            return dataset, out
-        known |= {key_of(source) for source in times}
+        if table := lake.table(dataset):
+            kept, _ = archive.loaded(lake, dataset, table)
+            times = {**{entry.source: entry.time for entry in kept}, **ledger.loaded(dataset, table)}
+            found.append((dataset, times, {entry.source for entry in kept if entry.now.key == name}))
+    for means in (_is, _matches):
+        for dataset, times, lying in found:
+            if out := {source: time for source, time in times.items() if source in lying or means(name, source)}:
+                return dataset, out
+    known = {key_of(source) for _, times, _ in found for source in times}
     raise Terminal(f"object {name}", expected="one that was loaded", found="none of this name", remedy=_suggestion(name, known))
 
 
-def _means(name: str, source: str) -> bool:
-    """Whether a name means an object version: by its key, its key and version, or a pattern of its key."""
-    key = key_of(source)
-    return name in (source, key) or fnmatch.fnmatchcase(key, name)
+def _is(name: str, source: str) -> bool:
+    """Whether a name is an object version's key, or its key and version; whoever is called `a*b.csv` is meant alone."""
+    return name in (source, key_of(source))
+
+
+def _matches(name: str, source: str) -> bool:
+    """Whether a name is a pattern of an object version's key; asked where nobody is called so."""
+    return fnmatch.fnmatchcase(key_of(source), name)
 
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
@@ -171,14 +176,16 @@ def _named(lake: Lake, names: Iterable[str]) -> Iterator[Plan]:
 
 
 def _kept_as(lake: Lake, name: str) -> tuple[Dataset, list[Kept]]:
-    known: set[str] = set()
+    kept: dict[str, list[Kept]] = {}
     for dataset in lake.project.datasets.values():
         table = lake.table(dataset)
-        kept = [*archive.loaded(lake, dataset, table)[0], *archive.rejected(lake, dataset, table)[0]]
-        if found := [entry for entry in kept if _means(name, entry.source) or entry.now.key == name]:
-            return dataset, found
-        known |= {entry.was.key for entry in kept}
-    remedy = f"{_suggestion(name, known)} An object that still waits in raw is loaded by `lakelet run`."
+        kept[dataset.name] = [*archive.loaded(lake, dataset, table)[0], *archive.rejected(lake, dataset, table)[0]]
+    for means in (_is, _matches):
+        for dataset in lake.project.datasets.values():
+            if found := [entry for entry in kept[dataset.name] if means(name, entry.source) or entry.now.key == name]:
+                return dataset, found
+    remedy = _suggestion(name, {entry.was.key for entries in kept.values() for entry in entries})
+    remedy += " An object that still waits in raw is loaded by `lakelet run`."
     raise Terminal(f"{name}", expected="a dataset, or an object that was loaded or rejected", found="neither", remedy=remedy)
 
 

@@ -146,7 +146,10 @@ class Bucket:
     def get(self, key: str) -> bytes | None:
         try:
             with _translated(f"object {key}"):
-                return bytes(obstore.get(self._store, key).bytes())
+                if _is_plain(self._full(key)):
+                    return bytes(obstore.get(self._store, key).bytes())
+                with closing(self._client.get_object(Bucket=self.bucket, Key=self._full(key))["Body"]) as body:
+                    return bytes(body.read())
         except FileNotFoundError:
             return None
 
@@ -195,7 +198,10 @@ class Bucket:
     @AGAIN
     def delete(self, key: str) -> None:
         with _translated(f"object {key}"):
-            obstore.delete(self._store, key)
+            if _is_plain(self._full(key)):
+                obstore.delete(self._store, key)
+            else:
+                self._client.delete_object(Bucket=self.bucket, Key=self._full(key))
 
 
 @contextmanager

@@ -14,6 +14,7 @@ ORDER = [
     "quoting",
     "source",
     "contract",
+    "statements",
     "project",
     "catalog",
     "pruning",
