@@ -49,6 +49,7 @@ lock: ## write the lock files again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q --extra dev -o requirements-dev.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o infra/requirements-tools.lock infra/requirements-tools.in
+	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o infra/requirements-audit.lock infra/requirements-audit.in
 
 clean: ## remove the environment and the demo's lake
 	rm -rf $(VENV) $(TOOLS) $(LAKE)
