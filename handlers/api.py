@@ -17,7 +17,7 @@ from core.lake import Lake
 from core.land import CUTTERS, land
 from handlers import datasets, openapi
 from handlers.answers import Answer, sent, to_error, to_landed
-from handlers.http import BadRequest, keep_of, kind_of, once_of, shown, text_of
+from handlers.http import BadRequest, checked, keep_of, kind_of, once_of, shown, text_of
 from handlers.observe import logger, observed
 from handlers.work import lake_for, opened
 
@@ -26,8 +26,13 @@ DatasetName = Annotated[str, Path(description="The dataset's name.")]
 
 
 @observed
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; whatever it holds, the answer is JSON of a shape that /openapi.json tells."""
+    try:
+        checked(event)
+    except BadRequest as error:
+        told = sent(to_error(error, str(context.aws_request_id)))
+        return {"statusCode": told.status_code, "headers": told.headers, "cookies": [], "body": told.body, "isBase64Encoded": False}
     http = event["requestContext"]["http"]
     logger.append_keys(method=shown(http["method"]), path=shown(event["rawPath"]))
     if http["method"].upper() != "HEAD":

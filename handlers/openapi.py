@@ -218,7 +218,8 @@ PARAMETERS: Final = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key and records again are the same object and the same answer, for 30 days.",
+        "description": "The same key and records again are the same object and the same answer, for 30 days. A key is its caller's own: "
+        "the user's or role's under IAM; all who share a secret API key are one caller.",
         "schema": {"type": "string", "pattern": f"^{KEY}$", "minLength": 1, "maxLength": 255},
     },
 ]

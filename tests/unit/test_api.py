@@ -232,6 +232,58 @@ def test_a_request_that_is_underway_is_asked_to_wait(here: Api, monkeypatch: pyt
     assert len(here.world.keys("raw/")) == 1
 
 
+def as_caller(user: str) -> dict[str, Any]:
+    return {"authorizer": {"iam": {"userId": user, "callerId": user, "accountId": "111122223333"}}}
+
+
+def test_an_idempotency_key_is_its_callers_own(there: Api) -> None:
+    path, headers = "/v1/datasets/readings/records", {**JSON, "Idempotency-Key": "order-1"}
+    first = there.request("POST", path, '{"id":1}', headers, **as_caller("AIDAANN"))
+    second = there.request("POST", path, '{"id":2}', headers, **as_caller("AIDABOB"))
+    third = there.request("POST", path, '{"id":1}', headers, **as_caller("AROAJOB:monday"))
+    nobody = there.request("POST", path, '{"id":1}', headers)
+    assert [told.status for told in (first, second, third, nobody)] == [202] * 4
+    assert len({told.body["key"] for told in (first, second, third, nobody)}) == 4
+
+    assert there.request("POST", path, '{"id":1}', headers, **as_caller("AIDAANN")).body == first.body
+    assert there.request("POST", path, '{"id":1}', headers, **as_caller("AROAJOB:tuesday")).body == third.body, "a role's new session"
+    assert there.request("POST", path, '{"id":1}', headers, authorizer={"lambda": {}}).body == nobody.body, "all who share a key"
+    reused = there.request("POST", path, '{"id":3}', headers, **as_caller("AIDABOB"))
+    assert (reused.status, reused.error["code"]) == (422, "idempotency_key_reused")
+    there.world.run()
+    assert there.world.values("select id from readings order by id") == [1, 1, 1, 2]
+
+
+GOOD: dict[str, Any] = payload("POST", "/v1/datasets/readings/records", '{"id":1}', JSON)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None, [], "x", 5, True, {}, {"requestContext": None}, {"requestContext": []}, {"requestContext": {"http": None}},
+        {"version": "1.0", "httpMethod": "GET", "path": "/health", "headers": None, "requestContext": {"httpMethod": "GET", "stage": "x"}},
+        {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/health"}, {"Records": []}, {"run": "hourly"},
+        *({name: value for name, value in GOOD.items() if name != gone} for gone in ("rawPath", "requestContext")),
+        *({**GOOD, "headers": wrong} for wrong in ([], "x", {"a": ["b"]}, {"a": None}, 5)),
+        *({**GOOD, "queryStringParameters": wrong} for wrong in ([], "x", {"partial": ["true"]}, {"partial": True})),
+        *({**GOOD, "body": wrong} for wrong in (5, {"id": 1}, [], True)),
+        *({**GOOD, "isBase64Encoded": wrong} for wrong in ("true", 1, [])),
+        *({**GOOD, "rawPath": wrong} for wrong in (None, 5, ["/health"])),
+        *({**GOOD, "requestContext": {**GOOD["requestContext"], "http": wrong}} for wrong in ({}, {"method": None}, {"method": 5}, "GET")),
+        *({**GOOD, "requestContext": {**GOOD["requestContext"], "authorizer": wrong}} for wrong in ("x", [1], {"iam": "x"}, {"iam": [1]})),
+    ],
+    ids=lambda event: json.dumps(event)[-60:],
+)  # fmt: skip
+def test_an_event_that_no_http_api_sent_is_told_so(here: Api, event: Any) -> None:
+    answer = here.functions.invoke(api, event)
+    assert set(answer) == {"statusCode", "headers", "cookies", "body", "isBase64Encoded"}
+    error = json.loads(answer["body"])["error"]
+    assert (answer["statusCode"], error["code"], error["remedy"]) == (400, "no_such_event", "Call the API by its address.")
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert here.world.keys() == set()
+    assert [line["code"] for line in here.functions.said() if line.get("message") == "answered"] == ["no_such_event"]
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256, "a\nb", "\x00"])
 def test_an_idempotency_key_is_plain_text(here: Api, key: str) -> None:
     told = here.post('{"id":1}', {**JSON, "Idempotency-Key": key})
