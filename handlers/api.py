@@ -87,12 +87,12 @@ def not_found(_: NotFoundError) -> Response[str]:
     path, method = app.current_event.path, app.current_event.http_method.upper()
     known = {route for rule, (route, *_) in ROUTES.items() if re.fullmatch(re.sub("<[a-z]+>", "[^/]+", rule), path)}
     if not known or method in known:
-        error = BadRequest(404, "no_such_path", "the path", expected=f"one of {', '.join(ROUTES)}", found=shown(path))
+        error = BadRequest(404, "no_such_path", "the path", expected=f"one of {', '.join(ROUTES)}", found=shown(path) or "nothing")
         return sent(to_error(error, _request_id()))
     allowed = ", ".join(sorted({"OPTIONS", *known, *(["HEAD"] if "GET" in known else [])}))
     if method == "OPTIONS":
         return sent(Answer(204, {}, {"Allow": allowed}))
-    error = BadRequest(405, "method_not_allowed", f"the method {shown(method)}", expected=allowed, headers={"Allow": allowed})
+    error = BadRequest(405, "method_not_allowed", "the method", expected=allowed, found=shown(method), headers={"Allow": allowed})
     return sent(to_error(error, _request_id()))
 
 

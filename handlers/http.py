@@ -71,13 +71,15 @@ class BadRequest(Terminal):
 
 
 def checked(event: Any) -> Event:
-    """Return an event whose every part that is looked at is of its kind; raises BadRequest (400): it was not an HTTP API that called."""
+    """Return an event whose every part that is looked at is of its kind; raises BadRequest where no HTTP API sent it, or to no path."""
     for name, kind in PARTS.items():
         part = event
         for step in name.split("."):
             part = part.get(step) if isinstance(part, dict) else None
         if not kind(part):
             raise BadRequest(400, "no_such_event", f"the event's {name}", expected=EVENT, found=f"{type(part).__name__}", remedy=CALL)
+    if "\n" in event["rawPath"]:  # a pattern's end is before it as well as behind it, to Powertools
+        raise BadRequest(404, "no_such_path", "the path", expected="no line break", found=shown(event["rawPath"]))
     return cast("Event", event)
 
 
@@ -111,12 +113,22 @@ def text_of(event: Event) -> str:
         data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
         if len(data) > MOST_BYTES:
             raise _too_large(f"{len(data):,}")
-        return str(data, "utf-8").removeprefix("\ufeff")
+        text = str(data, "utf-8").removeprefix("\ufeff")
     except UnicodeError as error:
         found = f"what is none at offset {getattr(error, 'start', 0)}"
         raise BadRequest(400, "malformed_body", "the body", expected="UTF-8", found=found) from None
     except ValueError:
         raise BadRequest(400, "malformed_body", "the body", expected="base64, as it is marked", found="something else") from None
+    if "\ufffd" in text and len(data) != _length(event, len(data)):
+        found = "another length than Content-Length, and characters that stand for bytes which are none"
+        raise BadRequest(400, "malformed_body", "the body", expected="UTF-8", found=found)
+    return text
+
+
+def _length(event: Event, otherwise: int) -> int:
+    """Return how many bytes the client sent; a gateway that took them for text puts U+FFFD, three bytes, where it could not read them."""
+    stated = _header(event, "content-length")
+    return int(stated) if re.fullmatch("[0-9]{1,9}", stated) else otherwise
 
 
 def _too_large(found: str) -> BadRequest:
@@ -129,7 +141,7 @@ def keep_of(event: Event) -> Keep:
     """Return what is to land where some records are refused, by the parameter `partial`."""
     stated = (event.get("queryStringParameters") or {}).get("partial", "false")
     if stated not in PARTIAL:
-        raise BadRequest(400, "bad_parameter", "the parameter partial", expected="true or false", found=shown(stated))
+        raise BadRequest(400, "bad_parameter", "the parameter partial", expected="true or false", found=shown(stated) or "nothing")
     return PARTIAL[stated]
 
 

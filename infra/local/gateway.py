@@ -42,7 +42,10 @@ def answer(cloud: Cloud, api_id: str, path: str, request: Request) -> Response:
         return _message(404, "Not Found")
     if (request.content_length or 0) > LARGEST:
         return _message(413, "Request Entity Too Large")
-    event = event_of(matched, request, path, cloud.account)
+    try:
+        event = event_of(matched, request, path, cloud.account)
+    except (OSError, UnicodeDecodeError):  # pieces that are none, or an address
+        return _message(400, "Bad Request")
     refused, event = _authorized(cloud, matched, event)
     if refused:
         return refused

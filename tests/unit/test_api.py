@@ -418,6 +418,23 @@ def test_bytes_that_are_no_utf_8_are_told_so(here: Api, body: bytes) -> None:
     assert here.post(body, LINES).status == 400
 
 
+def test_bytes_that_a_gateway_replaced_are_told_so(here: Api) -> None:
+    sent = b'{"id":1,"place":{"city":"Z\xfcrich"}}'
+    replaced = sent.decode("utf-8", "replace")
+    told = here.post(replaced, {**JSON, "Content-Length": str(len(sent))})
+    assert (told.status, told.error["code"]) == (400, "malformed_body")
+    assert here.world.keys() == set()
+    for length in (len(replaced.encode()), "", "x", "-1"):
+        assert here.post(replaced, {**JSON, "Content-Length": str(length)}).status == 202, "a character that was sent"
+    assert here.post(replaced.encode(), {**JSON, "Content-Length": str(len(replaced.encode()))}).status == 202
+
+
+def test_a_path_ends_where_it_ends(here: Api) -> None:
+    for path in ("/health", "/v1/datasets", "/v1/datasets/readings"):
+        for wrong in (f"{path}\n", f"{path}\n\n", f"{path}\r", f"{path} ", f"{path}\x00", f"\n{path}"):
+            assert here.request("GET", wrong).status == 404
+
+
 def test_base64_that_is_none_is_told_so(here: Api) -> None:
     for text in ("not base64!", "e30", "é", "e30=\n", "\ud800"):
         event = payload("POST", "/v1/datasets/readings/records", text, JSON) | {"isBase64Encoded": True}
