@@ -176,6 +176,7 @@ def running(work: Path, settings: Mapping[str, str]) -> Iterator[Gateway]:
     """Give a gateway for the time of a block; all that it may write into is the lake and `work`, its current and its temporary folder."""
     work.mkdir()
     log = work.with_suffix(".log")
+    work.with_suffix(".journal").touch()
     with log.open("ab") as told:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.hostile.gateway"], cwd=work, stdin=subprocess.PIPE, stdout=told, stderr=subprocess.PIPE,
