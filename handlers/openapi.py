@@ -144,7 +144,7 @@ MEANS: Final[Mapping[int, str]] = {
     422: "Records break the contract and nothing landed, or the Idempotency-Key was used for other records.",
     429: "Too many requests; answered by the gateway.",
     500: "Ours to mend; the log knows more by the request_id. Without one it is the gateway's: nobody can be authorized at the moment.",
-    503: "The lake does not answer: try again after Retry-After seconds. Without these it is the gateway's: no function was free, or in time.",
+    503: "The lake does not answer: try again after Retry-After seconds. Else it is the gateway's: no function was free, or in time.",
 }
 BY_GATEWAY: Final = (401, 403, 429)
 BY_EITHER: Final = (413, 500, 503)
