@@ -25,8 +25,8 @@ def _benchmark(raw: Path, kind: str) -> Benchmark:
     return Benchmark(
         f"caution_{kind}",
         f"{FILES[kind]}, clean: {file.stat().st_size / 1e6:.0f} MB, 40 columns, {ROWS:,} rows",
-        "Lakelet as it is, and Lakelet whose reader believes what it is given: quotes, line ends, encoding, widths, second headers, depth, repeated and "
-        "unknown keys and the digits of numbers are not looked at. Both cast by the contract and write a Delta table.",
+        "Lakelet as it is, and Lakelet whose reader believes what it is given: quotes, line ends, encoding, widths, second headers, depth, "
+        "repeated and unknown keys and the digits of numbers are not looked at. Both cast by the contract and write a Delta table.",
         tuple(
             Contestant(name, argv, check, environment, lambda folder: link(raw, folder / "lake", [key]))
             for name, (argv, environment) in (("without a question", lakelet(PROJECT, "trusting.py")), ("Lakelet", lakelet(PROJECT)))
