@@ -22,7 +22,7 @@ from schemathesis.engine import events, from_schema
 
 from handlers.http import KEY as ONCE
 from handlers.http import KINDS
-from tests.faults.figures import LONG
+from tests.figures import LONG
 from tests.hostile.figures import FIGURES
 from tests.hostile.gateway import KEY
 from tests.hostile.served import Served
