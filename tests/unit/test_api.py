@@ -610,6 +610,17 @@ def test_what_the_record_schema_takes_is_taken(here: Api) -> None:
     for record in good:
         jsonschema.validate(record, schema)
         assert here.post(json.dumps(record)).status == 202
+    moments = {
+        "2026-11-20T10:00:00.123456+14:59": True,
+        "0622-07-16T00:00:00-14:00": True,
+        "2026-11-20T10:00:00-15:00": False,
+        "2026-11-20T10:00:60Z": False,
+        "2026-11-20T10:00:00.1234567Z": False,
+    }
+    for moment, right in moments.items():
+        record = {"id": 4, "placed": moment}
+        assert jsonschema.Draft202012Validator(schema).is_valid(record) == right
+        assert here.post(json.dumps(record)).status == (202 if right else 422)
     for record in ({}, {"id": "x"}, {"id": 2**63}, {"id": 1, "place": 5}, {"id": 1, "new": 1}, {"id": 1, "amount": 1e17}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(record, schema)
