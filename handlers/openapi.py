@@ -232,7 +232,7 @@ PARAMETERS: Final = [
 
 RECORD: Final = {"type": "object", "description": "One record: GET /v1/datasets/{dataset} has its contract and its schema."}
 RECORDS: Final = {"anyOf": [RECORD, {"type": "array", "items": RECORD, "minItems": 1}]}
-LINES: Final = {"type": "string", "minLength": 2, "description": "One JSON object a line."}
+LINES: Final = {"type": "string", "minLength": 2, "pattern": r"[^ \t\r\n]", "description": "One JSON object a line."}
 BODY: Final = {
     "description": f"At most {MOST_BYTES:,} bytes and {MOST_RECORDS:,} records, in UTF-8. Numbers keep every digit.",
     "required": True,
