@@ -100,6 +100,16 @@ class Export(Declared):
     partition_by: tuple[str, ...] = Field((), description="The table's partition columns, or none for a single file.")
 
 
+class Reports(Declared):
+    """What is told of rows outside the table, its quarantine, its archive and its exports."""
+
+    values: bool = Field(
+        False,
+        description="Whether errors, the reports beside rejected files and the quarantine's reasons may quote values, shortened. "
+        "By default they name columns, types, rules and places only.",
+    )
+
+
 SHORTEST_RETENTION: Final = timedelta(days=1)
 """Longer than any query, run or function lasts: until then a reader may still open a file, and a writer may still commit one."""
 
@@ -136,6 +146,7 @@ class Dataset(Declared):
     target: Target
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
+    reports: Reports = Reports()
     after: Literal["archive", "keep"] = "archive"
     on_change: Literal["replace", "add", "reject"] = Field(
         "replace",
@@ -189,6 +200,7 @@ class Transform(Declared):
     expect: tuple[Expect, ...] = ()
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
+    reports: Reports = Reports()
     pipeline: str = Field("", exclude=True, repr=False)
     query: str = Field("", exclude=True, repr=False)
     inputs: tuple[str, ...] = Field((), exclude=True, repr=False)

@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +22,14 @@ from core.pruning import Condition
 from core.quoting import identifier
 from core.session import open_session
 from core.storage import Store, open_store
+from core.telling import keep_secret
 
 DEFAULT_PROJECT = "pipelines"
 ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_LAKE = "./lake"
 AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
+
+SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 
 LIMITS = {"timeout": "30s", "connect_timeout": "5s", "read_timeout": "10s"}
 """How long a request to S3 may take in all, to connect, and without a word. DuckDB knows the first, boto3 the others, delta-rs no third."""
@@ -46,7 +49,7 @@ class Settings:
     memory: str
     threads: int
     work: Path
-    aws: Mapping[str, str]
+    aws: Mapping[str, str] = field(repr=False)
     catalog: str = ""
     success_topic: str = ""
     failure_topic: str = ""
@@ -90,6 +93,7 @@ def _aws_options(env: Mapping[str, str]) -> dict[str, str]:
         found["aws_region"] = env["AWS_DEFAULT_REGION"]
     if "aws_access_key_id" not in found:
         found |= _profile()
+    keep_secret(*(found[name] for name in SECRETS if name in found))
     if found.get("aws_endpoint_url", "").startswith("http://"):
         found["aws_allow_http"] = "true"
     return {**found, **LIMITS}
