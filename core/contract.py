@@ -98,6 +98,17 @@ class Export(Declared):
     path: Folder
     format: Literal["csv", "parquet"]
     partition_by: tuple[str, ...] = Field((), description="The table's partition columns, or none for a single file.")
+    escape_formulas: bool = Field(
+        False,
+        description="CSV: a text or header that a spreadsheet would compute (it begins with = + - @, a tab or a line's end) is written "
+        "behind an apostrophe. Numbers stay numbers, and the table what it is.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.escape_formulas and self.format != "csv":
+            raise ValueError("escape_formulas is for csv: nothing computes what stands in Parquet")
+        return self
 
 
 class Reports(Declared):
