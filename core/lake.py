@@ -29,7 +29,7 @@ ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_LAKE = "./lake"
 AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
 
-SECRETS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAKELET_API_KEY")
 
 LIMITS = {"timeout": "30s", "connect_timeout": "5s", "read_timeout": "10s"}
 """How long a request to S3 may take in all, to connect, and without a word. DuckDB knows the first, boto3 the others, delta-rs no third."""
@@ -59,6 +59,7 @@ class Settings:
     def read(cls, project: str | Path | None = None, lake: str | None = None) -> "Settings":
         """Read LAKELET_* (README.md lists them) and AWS_* from the environment; arguments win."""
         env = os.environ
+        keep_secret(*(env.get(name, "") for name in SECRETS))
         location = lake or env.get("LAKELET_LAKE") or DEFAULT_LAKE
         return cls(
             project=Path(project or env.get("LAKELET_PROJECT") or DEFAULT_PROJECT),
@@ -93,7 +94,6 @@ def _aws_options(env: Mapping[str, str]) -> dict[str, str]:
         found["aws_region"] = env["AWS_DEFAULT_REGION"]
     if "aws_access_key_id" not in found:
         found |= _profile()
-    keep_secret(*(found[name] for name in SECRETS if name in found))
     if found.get("aws_endpoint_url", "").startswith("http://"):
         found["aws_allow_http"] = "true"
     return {**found, **LIMITS}
@@ -112,6 +112,7 @@ def _profile() -> dict[str, str]:
             remedy="Set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run `aws configure`.",
         )
     frozen = credentials.get_frozen_credentials()
+    keep_secret(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
     options = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key, "aws_session_token": frozen.token}
     region = session.get_config_variable("region")
     return {name: value for name, value in {**options, "aws_region": region}.items() if value}

@@ -7,6 +7,7 @@ import json
 import random
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -122,10 +123,10 @@ class Canary:
 
 
 def forms(word: str) -> set[bytes]:
-    """Return how a word may be written: plain, in hexadecimal, in UTF-16, and in base64 wherever in its text it begins."""
+    """Return how a word may be written: plain, for an address, in hexadecimal, in UTF-16, and in base64 wherever in its text it begins."""
     plain = word.encode()
     coded = {base64.b64encode(b"x" * n + plain + b"xxx")[(2, 3, 4)[n] if n else 0 : -6] for n in range(3)}
-    return {plain, plain.hex().encode(), word.encode("utf-16-le"), *coded}
+    return {plain, quote(word, safe="").encode(), plain.hex().encode(), word.encode("utf-16-le"), *coded}
 
 
 @dataclass

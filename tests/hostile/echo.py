@@ -3,7 +3,6 @@ errors do with what was signed. The status is the first part of a path that is a
 """
 
 import re
-import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
