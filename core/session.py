@@ -63,7 +63,8 @@ def open_session(
     except duckdb.InterruptException:
         raise
     except duckdb.Error as error:  # which nobody translated nearer to its cause: its words may hold a row's values
-        raise Terminal("a statement of Lakelet's own", expected="it to run", found=told(error), remedy="Please report it.") from None
+        remedy = "Give it more memory." if isinstance(error, duckdb.OutOfMemoryException) else "Please report it."
+        raise Terminal("a statement of Lakelet's own", expected="it to run", found=told(error), remedy=remedy) from None
     finally:
         connection.interrupt()  # or else closing waits for an interrupted stream for ever
         connection.close()

@@ -12,8 +12,8 @@ from core.errors import LakeError, Terminal, Transient
 from core.query import query
 from core.telling import LONGEST_VALUE, told
 from core.transform import run
-from handlers import api
-from handlers.observe import observed
+from handlers import api, tasks
+from handlers.observe import Unforeseen, observed
 from tests.functions import Context, functions
 from tests.hostile.canaries import DATASETS, FAILING, transform
 from tests.hostile.figures import FIGURES
@@ -164,10 +164,23 @@ def test_what_a_function_did_not_foresee_leaves_it_without_its_text(capsys: pyte
     def handler(event: dict[str, str], _: Context) -> None:
         raise ValueError(event["value"])
 
-    with pytest.raises(Exception, match="ValueError at test_reports") as caught:
+    with pytest.raises(Unforeseen, match="ValueError at test_reports") as caught:
         handler({"value": WORD}, Context())
     assert WORD not in "".join(format_exception(caught.value))
     assert WORD not in capsys.readouterr().out
+    FIGURES.count(ROW, WHAT)
+
+
+def test_an_export_that_fails_tells_no_value(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    world.declare(DATASETS["words"]).put("raw/words/1.csv", f"id,word,large\n1,{WORD},1\n")
+    world.lake.store.put("exports/words", b"a file where the export's folder has to be")
+    aws = functions(world, monkeypatch, capsys)
+    with pytest.raises(OSError, match="exports"):
+        world.run()
+    with pytest.raises(Unforeseen) as caught:
+        aws.invoke(tasks, {"task": "register", "dataset": "words"})
+    assert world.values("select word from words") == [WORD]
+    assert WORD not in "".join(format_exception(caught.value)) + json.dumps(aws.said())
     FIGURES.count(ROW, WHAT)
 
 

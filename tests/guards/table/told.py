@@ -69,7 +69,7 @@ GUARDS: Final = (
         "sessions-translate-what-nobody-did",
         "An error of a statement of our own, which nobody thought could fail, does not leave the session with a value.",
         "core/session.py",
-        'raise Terminal("a statement of Lakelet\'s own", expected="it to run", found=told(error), remedy="Please report it.") from None',
+        'raise Terminal("a statement of Lakelet\'s own", expected="it to run", found=told(error), remedy=remedy) from None',
         "raise",
         (REPORTS + "test_no_statement_s_error_leaves_its_session_with_a_value",),
     ),
