@@ -78,7 +78,7 @@ def keep_secret(*values: str) -> None:
 
 def safe(text: str) -> str:
     """Return a message without the credentials in it."""
-    for secret in _secrets:
+    for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     for pattern in CREDENTIALS:
         text = pattern.sub(lambda found: f"{found['kept']}{HIDDEN}", text)
