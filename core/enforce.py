@@ -20,6 +20,7 @@ from core.session import UNBLAMED
 from core.settle import ObjectOutcome
 from core.source import CsvOptions
 from core.storage import ObjectRef
+from core.telling import told
 
 HEAD: Final = 1 << 20
 """Bytes in which a header must end."""
@@ -139,9 +140,9 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             raise Terminal(
                 f"dataset {batch.dataset.name}",
                 expected="its checks and computed columns to run",
-                found=str(error).splitlines()[0],
+                found=told(error, values=batch.dataset.reports.values),
                 remedy="Mend the declaration.",
-            ) from error
+            ) from None
     return remaining, list(rejected.values())
 
 
@@ -152,9 +153,7 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepa
         connection.execute(f"create or replace temp table attempted as {relation}")
         return None
     except duckdb.OutOfMemoryException as error:
-        raise Terminal(
-            f"object {file.name}", expected="it to fit", found=str(error).splitlines()[0], remedy="Give it more memory."
-        ) from error
+        raise Terminal(f"object {file.name}", expected="it to fit", found=told(error), remedy="Give it more memory.") from None
     except Rejected as rejection:
         return _rejection(batch.dataset, batch.objects[file.number], rejection)
     except duckdb.InterruptException:

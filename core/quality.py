@@ -15,7 +15,7 @@ from core.errors import Terminal
 from core.project import tables_in
 from core.quoting import identifier, identifiers, literal
 from core.readers import Prepared
-from core.sql import VERDICTS, conform, expression, stored_verdicts
+from core.sql import VERDICTS, conform, expression, stored_verdicts, with_value, without_value
 from core.storage import ObjectRef
 from core.types import stored_type
 
@@ -183,10 +183,11 @@ def warnings(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[st
 
 
 def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the refused rows by reason."""
+    """Count the refused rows by reason, whatever values the reasons quote."""
     return dict(
         connection.execute(
-            "select reason, count(*) from (select unnest(_reasons) as reason from judged) group by reason order by 2 desc, 1"
+            f"select {without_value('reason')} as why, count(*)\n"
+            "from (select unnest(_reasons) as reason from judged) group by why order by 2 desc, 1"
         ).fetchall()
     )
 
@@ -194,8 +195,9 @@ def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: datetime) -> str:
     """Return the query that gives the quarantine table's rows; fetches the text of those records that the reader did not keep."""
     _fill_in(connection, batch)
+    reasons = f"list_transform(_reasons, lambda reason: {with_value('reason')})" if batch.dataset.reports.values else "_reasons"
     return (
-        "select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, _reasons as reasons, "
+        f"select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, {reasons} as reasons, "
         "coalesce(refused._raw, found.raw) as raw,\n"
         f"       {literal(now.isoformat())}::timestamptz as quarantined_at\n"
         "from refused left join found using (_file, _row)"

@@ -64,7 +64,7 @@ def get_health() -> Response[str]:
         lake = _lake()
         next(iter(lake.store.list("landing/health/")), None)  # the one verb that tells a bucket that is gone from an object that is
     except LakeError as error:
-        raise Transient("health", found=str(error)) from error
+        raise Transient("health", found=str(error)) from None
     return sent(Answer(200, {"status": "ok", "datasets": len(lake.project.datasets), "version": core.__version__}))
 
 

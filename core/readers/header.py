@@ -9,19 +9,32 @@ from core.errors import Rejected
 from core.quoting import literal
 from core.readers.files import refused
 
+NO_NAMES = "and no field like any of them: is there a header, and is the separator the declared one?"
+
 
 def check_header(dataset: Dataset, name: str, names: Sequence[str]) -> None:
     """Raise Rejected, with everything that is wrong, unless each declared name stands there exactly once; order is free."""
     wanted = list(dict.fromkeys(column.source_name for column in dataset.read_columns))
+    named = _is_header(dataset, names, wanted)
     unexpected = [found for found in dict.fromkeys(names) if found and found not in wanted]
     wrong = [
         _listed("missing", [_missing(name, unexpected) for name in wanted if name not in names]),
-        _listed("unexpected", unexpected if dataset.source.unknown_columns == "reject" else []),
-        _listed("duplicate", [found for found, times in Counter(names).items() if found and times > 1]),
+        _listed("unexpected", unexpected if dataset.source.unknown_columns == "reject" else []) if named else NO_NAMES,
+        _listed("duplicate", [found for found, times in Counter(names).items() if found and times > 1]) if named else "",
         *(f"empty name at position {place}" for place, found in enumerate(names, 1) if not found),
     ]
     if found := ", ".join(filter(None, wrong)):
         raise mismatch(dataset, name, found)
+
+
+def _is_header(dataset: Dataset, names: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether these may be told as names: a line that holds nothing like a declared name may be a record, and its cells values."""
+    if dataset.source.format == "parquet" or dataset.reports.values:
+        return True
+    known, found = [name.strip().casefold() for name in wanted], [name.strip().casefold() for name in names]
+    if any(get_close_matches(name, known, 1, 0.75) for name in found):
+        return True
+    return len(found) == 1 and sum(name in found[0] for name in known) > 1  # separated otherwise than declared
 
 
 def mismatch(dataset: Dataset, name: str, found: str) -> Rejected:

@@ -15,6 +15,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from core.errors import LakeError, Terminal, Transient
 from core.storage.objects import ObjectRef, gone
+from core.telling import first_line
 
 CHUNK: Final = 4 << 20
 GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
@@ -223,19 +224,15 @@ def _translated(subject: str) -> Iterator[None]:
             raise FileNotFoundError(subject) from error
         if isinstance(error, DENIED) or code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
             remedy = "Check the credentials and the bucket's policy."
-            raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
+            raise Terminal(subject, expected="access", found=first_line(error), remedy=remedy) from None
         if isinstance(error, obstore.exceptions.BaseError) or type(error).__module__.startswith("botocore"):
-            raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+            raise Transient(subject, found=first_line(error), remedy="Try again.") from None
         raise
 
 
 def _is_plain(key: str) -> bool:
     """Whether obstore takes a key as it is."""
     return key.isprintable() and all(part not in ("", ".", "..") for part in key.split("/"))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _identified(meta: Mapping[str, Any]) -> ObjectRef:

@@ -10,6 +10,8 @@ ROWS: Final = {
     "bombs": "SQL that would take all time or memory",
     "names": "Names and values that carry SQL",
     "keys": "Object keys, by each envelope and by sweep, loaded, archived, undone, rejected and replayed",
+    "canaries": "Values and credentials, looked for in logs, errors, reports, messages, metrics, traces, commits, catalog and answers",
+    "formulas": "Cells and headers of exports that a spreadsheet would compute",
     "http": "Requests to the HTTP API: drawn from its own document by schemathesis, and bent by hand",
 }
 

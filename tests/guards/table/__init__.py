@@ -3,7 +3,7 @@
 from typing import Final
 
 from tests.guards.guard import Guard
-from tests.guards.table import amend, commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
+from tests.guards.table import amend, commit, deliveries, files, kinds, places, posts, sessions, tables, told, upkeep, values, versions
 
 GUARDS: Final[tuple[Guard, ...]] = (
     *deliveries.GUARDS,
@@ -18,4 +18,5 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *upkeep.GUARDS,
     *posts.GUARDS,
     *sessions.GUARDS,
+    *told.GUARDS,
 )

@@ -158,7 +158,7 @@ GUARDS: Final = (
         "a-column-that-cannot-be-computed-refuses-its-row",
         "A computed column that fails is a reason, not a NULL.",
         "core/sql.py",
-        '    found += [(f"_f{n}", f"{c.name}: cannot be computed") for n, c in enumerate(dataset.computed_columns)]\n',
+        '    found += [(f"_f{n}", literal(f"{c.name}: cannot be computed")) for n, c in enumerate(dataset.computed_columns)]\n',
         "",
         (BAD_INPUT + "test_a_column_that_cannot_be_computed_sets_its_row_aside",),
     ),
