@@ -154,6 +154,12 @@ def failures(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[in
     )
 
 
+def crowded(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[int, int]:
+    """Return the files of which more rows are refused than are set aside one by one, with how many."""
+    limit = dataset.source.limits.refused
+    return dict(connection.execute(f"select _file, count(_reasons) as n from judged group by _file having n > {limit}").fetchall())
+
+
 def _has(dataset: Dataset, action: str) -> bool:
     return any(check.action == action for check in dataset.checks)
 

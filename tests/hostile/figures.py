@@ -8,6 +8,9 @@ ROWS: Final = {
     "session": "SQL that attacks, by session, query, transform, check and computed column",
     "bombs": "SQL that would take all time or memory",
     "names": "Names and values that carry SQL",
+    "packed": "Packed files: bombs, damaged, of another packer, each between two good neighbours",
+    "texts": "Texts: endless lines, quotes, columns, nesting, numbers, encodings, each between two good neighbours",
+    "no files": "Pipes, sockets, devices, links, folders and files that change while they are read",
     "keys": "Object keys, by each envelope and by sweep, loaded, archived, undone, rejected and replayed",
 }
 

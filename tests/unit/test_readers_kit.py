@@ -21,11 +21,13 @@ from core.source import FORMATS
 Row = tuple[Any, ...]
 
 
-def dataset(kind: str, columns: Sequence[str | dict[str, Any]], *, unknown: str = "reject", **options: Any) -> Dataset:
+def dataset(
+    kind: str, columns: Sequence[str | dict[str, Any]], *, unknown: str = "reject", limits: dict[str, Any] | None = None, **options: Any
+) -> Dataset:
     return Dataset.model_validate(
         {
             "dataset": "orders",
-            "source": {"path": "raw/orders/", "format": kind, "options": options, "unknown_columns": unknown},
+            "source": {"path": "raw/orders/", "format": kind, "options": options, "unknown_columns": unknown, "limits": limits or {}},
             "columns": [{"name": column} if isinstance(column, str) else column for column in columns],
             "target": {"path": "processed/orders/"},
         }
