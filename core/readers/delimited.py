@@ -4,7 +4,7 @@ Blank lines are no records, so a NULL in a file of one column is a quoted empty 
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,8 +15,8 @@ from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers import joined
-from core.readers.dialect import LINE_END, Buffer, Dialect
-from core.readers.files import Prepared, RawFile, as_utf8, mapped, record_exceeded, refused, too_large, unpacked
+from core.readers.dialect import Buffer, Dialect
+from core.readers.files import Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, too_large, unpacked
 from core.source import CsvOptions
 from core.units import size, spoken
 
@@ -31,6 +31,7 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     options = _options(dataset)
     path = as_utf8(dataset, file, unpacked(dataset, file, work, "csv"), options.encoding)
     with mapped(path) as data:
+        check_lines(dataset, file.name, data)
         quoted = bool(options.quote) and data.find(options.quote.encode()) >= 0
         dialect = Dialect.of(options, quoted=quoted)
         start = dialect.first(data, options.first_row)
@@ -46,8 +47,6 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0 if options.first_row == 1 else -1)
         )
         parallel = not quoted or dialect.regular(data, newlines=False)
-        if _ends_long(data, _longest(dataset)):
-            raise record_exceeded(dataset, file.name, " at its end")
         regular = parallel or dialect.regular(data, newlines=True)
         if skip < 0 or not regular or not dialect.one_newline(data) or dialect.escapes_outside(data):
             mended = path.with_name(f"{path.stem}.mended.csv")
@@ -86,16 +85,16 @@ def _with_header_again(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
     return found
 
 
-def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
-    """Return the text of the given records as it came, without its line end."""
-    dialect, wanted, found = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), {}
+def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Yield the text of the given records as it came, without its line end."""
+    dialect, wanted, left = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), len(set(ordinals))
     with mapped(file.original or file.path) as data, closing(dialect.records(data, file.start, len(file.header))) as records:
         for ordinal, piece in enumerate(records, 1):
             if ordinal in wanted:
-                found[ordinal] = bytes(data[piece.start : piece.end]).decode()
-                if len(found) == len(wanted):
-                    break
-    return found
+                yield ordinal, bytes(data[piece.start : piece.end]).decode()
+                left -= 1
+            if not left:
+                break
 
 
 def position(_: Dataset, __: Prepared, ordinal: int) -> str:
@@ -146,14 +145,6 @@ def _longest(dataset: Dataset) -> int:
 
 def _begins(text: bytes) -> str:
     return repr(text[:20].decode(errors="replace"))
-
-
-def _ends_long(data: Buffer, longest: int) -> bool:
-    """Tell whether the last line is longer than a record may be: DuckDB may take it, and drops it in parallel (issue 25825)."""
-    end = len(data)
-    while end and data[end - 1] in b"\r\n":
-        end -= 1
-    return end > longest and LINE_END.search(data, end - longest, end) is None
 
 
 def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) -> None:

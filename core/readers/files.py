@@ -103,6 +103,22 @@ def record_exceeded(dataset: Dataset, name: str, where: str = "") -> Rejected:
     return too_large(dataset, name, "a record is too long", f"at most {limit} (limits.record)", f"a longer one{where}")
 
 
+def check_lines(dataset: Dataset, name: str, data: mmap) -> None:
+    """Raise Rejected for a line that is longer than a record may be.
+
+    DuckDB takes several times its size to say so, and may drop the last one, or take it (issue 25825).
+    """
+    start, longest = 0, size(dataset.source.limits.record)
+    while len(data) - start > longest:
+        window = (start, start + longest + 1)
+        end = data.rfind(b"\n", *window)
+        if end < 0:
+            end = data.rfind(b"\r", *window)
+        if end < 0:
+            raise record_exceeded(dataset, name, f" at byte {start}")
+        start = end + 1
+
+
 def size_exceeded(dataset: Dataset, name: str, found: int) -> Rejected:
     """Return the error of a file that has more bytes than its contract allows."""
     return too_large(dataset, name, "the file is too large", f"at most {dataset.source.limits.size} (limits.size)", spoken(found))

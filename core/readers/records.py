@@ -18,7 +18,7 @@ from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal, texts
 from core.readers import depth, numbers, proof
-from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, record_exceeded, refused, unpacked
+from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, unpacked
 from core.source import JsonlOptions, JsonOptions
 from core.units import size
 
@@ -42,20 +42,10 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
                 dataset, file.name, "unreadable", "the JSON cannot be read", expected=_EXPECTED["array"], found="no bracket at its end"
             )
         if _layout(dataset) == "lines":
-            _check_lines(dataset, file, data)
+            check_lines(dataset, file.name, data)
     if _layout(dataset) == "lines":
         _end_line(path)
     return Prepared(file.number, path, file.name)
-
-
-def _check_lines(dataset: Dataset, file: RawFile, data: mmap) -> None:
-    """Raise Rejected for a line that is longer than a record may be: DuckDB would take several times its size to say so."""
-    start, longest = 0, size(dataset.source.limits.record)
-    while len(data) - start > longest:
-        end = data.rfind(b"\n", start, start + longest + 1)
-        if end < 0:
-            raise record_exceeded(dataset, file.name, f" at byte {start}")
-        start = end + 1
 
 
 def _is_cut(data: mmap) -> bool:

@@ -5,6 +5,7 @@ The process is forked from one that has imported everything and opened nothing, 
 
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -22,12 +23,16 @@ ROOT: Final = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Ended:
-    """What a load came to. `fates` are by key; `undone` is what was left in raw, and why; `peak` is in MiB, as /proc tells it."""
+    """What a load came to. `fates` are by key; `undone` is what was left in raw, and why; `peak` and `held` are in MiB.
+
+    `peak` counts pages of files that were mapped, which the system takes back when it likes; `held` does not.
+    """
 
     fates: Mapping[str, str]
     undone: tuple[str, ...]
     status: int
     peak: int
+    held: int
     seconds: float
 
 
@@ -46,7 +51,7 @@ class Loader:
         self.pipe.stdin.flush()
         answer = json.loads(self.pipe.stdout.readline())
         said = answer["said"] or {"fates": {}, "undone": [], "peak": 0}
-        return Ended(said["fates"], tuple(said["undone"]), answer["status"], said["peak"], answer["seconds"])
+        return Ended(said["fates"], tuple(said["undone"]), answer["status"], said["peak"], answer["held"], answer["seconds"])
 
 
 @contextmanager
@@ -77,19 +82,23 @@ def serve(jobs: IO[str], answers: IO[str]) -> None:
             os.close(reading)
             _work(job, writing)
         os.close(writing)
-        said = _said(reading, child, started + job["patience"])
+        said, held = _said(reading, child, started + job["patience"])
         _, status = os.waitpid(child, 0)
         answer = {"said": json.loads(said) if said else None, "status": os.waitstatus_to_exitcode(status)}
-        answers.write(json.dumps({**answer, "seconds": time.monotonic() - started}) + "\n")
+        answers.write(json.dumps({**answer, "held": held, "seconds": time.monotonic() - started}) + "\n")
         answers.flush()
 
 
-def _said(reading: int, child: int, end: float) -> str:
-    """Return what a child says before it ends; it is killed where that takes too long."""
-    if not select.select([reading], [], [], max(end - time.monotonic(), 0))[0]:
-        os.kill(child, signal.SIGKILL)
+def _said(reading: int, child: int, end: float) -> tuple[str, int]:
+    """Return what a child says before it ends, and the most memory it was seen to hold; it is killed where that takes too long."""
+    held = 0
+    while not select.select([reading], [], [], 0.01)[0]:
+        held = max(held, memory(child)["RssAnon"])
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            break
     with os.fdopen(reading, encoding="utf-8") as pipe:
-        return pipe.read()
+        return pipe.read(), held
 
 
 def _work(job: Mapping[str, Any], to: int) -> None:
@@ -100,7 +109,7 @@ def _work(job: Mapping[str, Any], to: int) -> None:
         os.environ |= {"LAKELET_MEMORY": job["memory"], "LAKELET_THREADS": "2"}
         said = _told(World(Path(job["home"]), job["uri"]))
     except BaseException:
-        said = {"fates": {}, "undone": [traceback.format_exc()], "peak": peak()}
+        said = {"fates": {}, "undone": [traceback.format_exc()], "peak": memory(os.getpid())["VmHWM"]}
     os.write(to, json.dumps(said).encode())
     os._exit(0)
 
@@ -115,13 +124,13 @@ def _told(world: Any) -> dict[str, Any]:
             fates |= {found.object.key: f"{found.fate} {found.reason}".strip() for found in step.objects}
         if isinstance(step, Undone | Unknown):
             undone.append(step.error if isinstance(step, Undone) else step.why)
-    return {"fates": fates, "undone": undone, "peak": peak()}
+    return {"fates": fates, "undone": undone, "peak": memory(os.getpid())["VmHWM"]}
 
 
-def peak() -> int:
-    """Return the most memory that this process has held at once, in MiB."""
-    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text("ascii").splitlines())
-    return int(told["VmHWM"].split()[0]) >> 10
+def memory(process: int) -> dict[str, int]:
+    """Return what /proc tells of a process's memory, in MiB."""
+    told = Path(f"/proc/{process}/status").read_text("ascii", "replace")
+    return {name: int(number) >> 10 for name, number in re.findall(r"^(VmHWM|RssAnon):\s+(\d+) kB$", told, re.MULTILINE)}
 
 
 def import_everything() -> None:

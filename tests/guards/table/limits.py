@@ -87,7 +87,7 @@ GUARDS: Final = (
         "lines-of-json-have-an-end",
         "A line that is longer than a record may be is refused before DuckDB takes several times its size.",
         "core/readers/records.py",
-        "            _check_lines(dataset, file, data)\n",
+        "            check_lines(dataset, file.name, data)\n",
         "            pass\n",
         (ENDLESS + "[a line of JSON]",),
     ),
