@@ -45,6 +45,7 @@ def unknown(source: Mapping[str, Any], what: str) -> Mapping[str, Any]:
     return {**source, "unknown_columns": what}
 
 
+FEW: Final = {"refused": 100}
 LONG_RECORD: Final = {"fate": "rejected too_large", "told": RECORD}
 RECORDS: Final[Mapping[str, Case]] = {
     "a line of CSV": endless(CSV, HEADER + b"1,", b"a", b"\n2,y\n", **LONG_RECORD),
@@ -73,6 +74,8 @@ RECORDS: Final[Mapping[str, Case]] = {
     "rows, where a quote never closes": Case(
         CSV, repeated(HEADER + b'1,"\n', b"2," + b"z" * 200_000 + b"\n", 300), rows=300, refused=("a quote stands out of place",)
     ),
+    "bad records, as many as are declared": Case({**CSV, "limits": FEW}, repeated(HEADER, b"a\n", 100), refused=("too few",) * 100),
+    "a bad record too many": Case({**CSV, "limits": FEW}, repeated(HEADER, b"a\n", 101), "rejected mostly_refused", "at most 100"),
     "records that are all bad": Case(
         CSV, repeated(HEADER, b"aaaaa\n", 1_100_000), "rejected mostly_refused", "at most 1,000,000 (limits.refused)"
     ),

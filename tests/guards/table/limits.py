@@ -105,7 +105,7 @@ GUARDS: Final = (
         "core/enforce.py",
         "for find in (_crowded, _broken):",
         "for find in (_broken,):",
-        (ENDLESS + "[lines that are all bad]",),
+        (ENDLESS + "[a bad record too many]",),
     ),
     Guard(
         "files-have-a-size",
