@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from core.contract import Dataset
 from core.errors import Rejected
 from core.quoting import literal
-from core.readers.files import refused
+from core.readers.files import refused, too_large
 
 NO_NAMES = "and no field like any of them: is there a header, and is the separator the declared one?"
 
@@ -21,7 +21,7 @@ def check_header(dataset: Dataset, name: str, names: Sequence[str]) -> None:
         _listed("missing", [_missing(name, unexpected) for name in wanted if name not in names]),
         _listed("unexpected", unexpected if dataset.source.unknown_columns == "reject" else []) if named else NO_NAMES,
         _listed("duplicate", [found for found, times in Counter(names).items() if found and times > 1]) if named else "",
-        *(f"empty name at position {place}" for place, found in enumerate(names, 1) if not found),
+        *(["empty name at position " + _shown([str(place) for place, found in enumerate(names, 1) if not found])] if "" in names else []),
     ]
     if found := ", ".join(filter(None, wrong)):
         raise mismatch(dataset, name, found)
@@ -35,6 +35,13 @@ def _is_header(dataset: Dataset, names: Sequence[str], wanted: Sequence[str]) ->
     if any(get_close_matches(name, known, 1, 0.75) for name in found):
         return True
     return len(found) == 1 and sum(name in found[0] for name in known) > 1  # separated otherwise than declared
+
+
+def check_width(dataset: Dataset, name: str, found: int) -> None:
+    """Raise Rejected where a file has so many columns that to read it would take all memory."""
+    most = max(dataset.source.limits.columns, len(dataset.read_columns))
+    if found > most:
+        raise too_large(dataset, name, "the header has too many columns", f"at most {most:,} (limits.columns)", f"{found:,} columns")
 
 
 def mismatch(dataset: Dataset, name: str, found: str) -> Rejected:
@@ -61,8 +68,11 @@ def _missing(name: str, unexpected: Sequence[str]) -> str:
 
 
 def _listed(what: str, names: Sequence[str]) -> str:
-    shown = [_printable(name) for name in names[:20]] + [f"and {len(names) - 20} more"] * (len(names) > 20)
-    return f"{what} [{', '.join(shown)}]" if names else ""
+    return f"{what} [{_shown(names)}]" if names else ""
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join([_printable(name) for name in names[:20]] + [f"and {len(names) - 20} more"] * (len(names) > 20))
 
 
 def _printable(name: str) -> str:

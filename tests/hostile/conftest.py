@@ -1,4 +1,4 @@
-"""Hostile tests count their cases, and a long run that passes writes them down; those of the HTTP API share a lake behind a gateway."""
+"""Hostile tests count their cases, and a long run that passes writes them down; what several of them start once."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.figures import LONG
+from tests.hostile.alone import Loader, loader
 from tests.hostile.figures import FIGURES
 
 if TYPE_CHECKING:
     from tests.hostile.served import Served
+
+
+@pytest.fixture(scope="session")
+def alone() -> Iterator[Loader]:
+    """A process that forks others, each for a load of its own."""
+    with loader() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ class Stage:
     def invoke(self, events: list[tuple[str, Any]]) -> tuple[list[Any], bytes]:
         answers = self.world.home / "answers"
         done = subprocess.run(
-            [sys.executable, "-m", "tests.hostile.alone", str(answers)],
+            [sys.executable, "-m", "tests.hostile.handled", str(answers)],
             input=json.dumps(events).encode(), capture_output=True, cwd=ROOT, env=self.environment, timeout=500, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr.decode()

@@ -113,7 +113,7 @@ def start(variant: str, folder: Path, port: int) -> "subprocess.Popen[bytes]":
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     (folder / "events").write_text(json.dumps(events))
     with (folder / "events").open("rb") as given, (folder / "said").open("wb") as said:
-        command = [sys.executable, "-m", "tests.hostile.alone", str(folder / "answers")]
+        command = [sys.executable, "-m", "tests.hostile.handled", str(folder / "answers")]
         return subprocess.Popen(command, stdin=given, stdout=said, stderr=said, cwd=ROOT, env={**environment, **settings})
 
 

@@ -3,12 +3,28 @@
 from typing import Final
 
 from tests.guards.guard import Guard
-from tests.guards.table import amend, commit, deliveries, files, kinds, places, posts, sessions, tables, told, upkeep, values, versions
+from tests.guards.table import (
+    amend,
+    commit,
+    deliveries,
+    files,
+    kinds,
+    limits,
+    places,
+    posts,
+    sessions,
+    tables,
+    told,
+    upkeep,
+    values,
+    versions,
+)
 
 GUARDS: Final[tuple[Guard, ...]] = (
     *deliveries.GUARDS,
     *places.GUARDS,
     *files.GUARDS,
+    *limits.GUARDS,
     *values.GUARDS,
     *kinds.GUARDS,
     *commit.GUARDS,

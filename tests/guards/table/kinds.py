@@ -13,8 +13,8 @@ GUARDS: Final = (
         "a-key-twice-is-refused",
         "A JSON record that holds a key twice is set aside: one of the two values would be lost.",
         "core/readers/records.py",
-        "then null\", f\"when {_repeats('keys')} then 'a key stands there twice'\"]",
-        'then null"]',
+        "    cases += [f\"when {_repeats('keys')} then 'a key stands there twice'\"]\n",
+        "",
         (JSON + "test_a_key_that_stands_there_twice_is_bad",),
     ),
     Guard(
