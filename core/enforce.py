@@ -15,7 +15,7 @@ from core.errors import Rejected, Terminal
 from core.lake import Lake
 from core.quality import Batch
 from core.readers import Prepared, RawFile
-from core.readers.files import GZIP
+from core.readers.files import GZIP, too_large
 from core.session import UNBLAMED
 from core.settle import ObjectOutcome
 from core.source import CsvOptions
@@ -33,12 +33,14 @@ STUMBLES: Final = (duckdb.Error, UnicodeDecodeError)
 MEND: Final = "Mend the file and put it into raw again, or mend the contract."
 
 
-def prepare(dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], work: Path) -> tuple[list[Prepared], list[ObjectOutcome]]:
+def prepare(
+    lake: Lake, dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], work: Path
+) -> tuple[list[Prepared], list[ObjectOutcome]]:
     """Make the files ready to be read, by their number in the batch; those whose header or encoding is wrong are rejected."""
     prepared, rejected = [], []
     for number, (ref, path) in waiting.items():
         try:
-            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key), work))
+            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key, lake.settings.spare), work))
         except Rejected as rejection:
             rejected.append(_rejection(dataset, ref, rejection))
     return prepared, rejected
@@ -152,9 +154,11 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepa
         connection.execute(f"create or replace temp table attempted as {relation}")
         return None
     except duckdb.OutOfMemoryException as error:
-        raise Terminal(
-            f"object {file.name}", expected="it to fit", found=str(error).splitlines()[0], remedy="Give it more memory."
-        ) from error
+        found = str(error).splitlines()[0].removeprefix("Out of Memory Error: ")
+        expected = "what fits into the memory and the disk of this machine"
+        return _rejection(
+            batch.dataset, batch.objects[file.number], too_large(batch.dataset, file.name, "the file", expected=expected, found=found)
+        )
     except Rejected as rejection:
         return _rejection(batch.dataset, batch.objects[file.number], rejection)
     except duckdb.InterruptException:

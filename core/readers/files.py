@@ -21,11 +21,15 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True)
 class RawFile:
-    """A local copy of one raw object, byte for byte: its place in the batch, where it lies, and its key (for messages only)."""
+    """A local copy of one raw object, byte for byte: its place in the batch, where it lies, and its key (for messages only).
+
+    `memory` is how many bytes a library may take that reads the file into memory.
+    """
 
     number: int
     path: Path
     name: str
+    memory: int = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ def refused(dataset: Dataset, name: str, reason: str, subject: str, *, expected:
     """Return the error that sets one object aside, with where it will be and what to do about it."""
     remedy = f"Mend the file or the contract; the file is in rejected/{reason}/."
     return Rejected(reason, f"{dataset.name}: {subject}", expected=expected, found=f"{found} in {name}" if found else name, remedy=remedy)
+
+
+def too_large(dataset: Dataset, name: str, subject: str, *, expected: str, found: str) -> Rejected:
+    """Return the error that sets one object aside because reading it takes more than this machine has."""
+    remedy = "Cut the file, or give it more memory and replay it; the file is in rejected/too_large/."
+    return Rejected("too_large", f"{dataset.name}: {subject} is too large", expected=expected, found=f"{found} in {name}", remedy=remedy)
 
 
 def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Path:

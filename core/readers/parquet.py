@@ -16,6 +16,7 @@ from core.readers.files import Prepared, RawFile, refused, unpacked
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 
 def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
@@ -25,9 +26,11 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
 
     path = unpacked(dataset, file, work, "parquet")
     try:
-        schema = pq.read_schema(path)
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
+    _check_counts(dataset, file, metadata)
     headers.check_header(dataset, file.name, schema.names)
     _check_cases(dataset, file, schema.names)
     wanted = set(schema.names) if dataset.source.unknown_columns == "rescue" else {column.source_name for column in dataset.read_columns}
@@ -106,6 +109,16 @@ def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected: 
     return refused(
         dataset, file.name, "unreadable", "the Parquet file cannot be read", found="a file that is truncated, damaged or no Parquet"
     )
+
+
+def _check_counts(dataset: Dataset, file: RawFile, metadata: "pq.FileMetaData") -> None:
+    """Refuse a footer whose numbers of rows contradict each other: DuckDB believes one of them and leaves the other rows out."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    flat = [place for place in range(metadata.num_columns) if metadata.schema.column(place).max_repetition_level == 0]
+    agree = all(group.column(place).num_values == group.num_rows for group in groups for place in flat)
+    if not agree or sum(group.num_rows for group in groups) != metadata.num_rows:
+        found = "a footer whose numbers of rows contradict each other"
+        raise refused(dataset, file.name, "unreadable", "the Parquet file cannot be read", found=found)
 
 
 def _check_cases(dataset: Dataset, file: RawFile, names: Sequence[str]) -> None:
