@@ -9,6 +9,9 @@ ROWS: Final = {
     "bombs": "SQL that would take all time or memory",
     "names": "Names and values that carry SQL",
     "keys": "Object keys, by each envelope and by sweep, loaded, archived, undone, rejected and replayed",
+    "workbooks": "Workbooks that lie, burst, climb or crash their reader, in one batch with good ones",
+    "parquet": "Parquet files that lie, burst or crash their reader, in one batch with good ones",
+    "flips": "Files of every format with bits flipped, bytes taken out, put in or cut off",
 }
 
 
