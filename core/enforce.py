@@ -137,6 +137,13 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             quality.enforce(connection, remaining, mount, careful=True)
         except UNBLAMED:
             raise
+        except duckdb.OutOfMemoryException as error:
+            raise Terminal(
+                f"dataset {batch.dataset.name}",
+                expected="its files to fit into memory together",
+                found=str(error).splitlines()[0],
+                remedy="Give it more memory, or load fewer at a time.",
+            ) from error
         except duckdb.Error as error:
             raise Terminal(
                 f"dataset {batch.dataset.name}",
