@@ -19,6 +19,7 @@ VALUE: Final = rb"(?:" + FORMULA + rb"<v>[^<]++</v>|<v></v>|<is>(?:<t(?: [^>/]*+
 OTHER: Final = rb'(?: t="(?:n|str|b|d|e|inlineStr)")?+(?: [cv]m="[0-9]++")*+(?:/>|>' + VALUE + rb"</c>)"
 CELL: Final = rb'<c r="[A-Z]{1,3}\1"(?: s="[0-9]++")?+(?: t="s"><v>[0-9]++</v></c>|' + OTHER + rb")"
 ROW: Final = re.compile(rb'<row r="([1-9][0-9]{0,6})"(?: [^>/]*+)?+(?:/>|>(?:' + CELL + rb")*+</row>)")
+PLACE: Final = re.compile(rb'<c r="([A-Z]{1,3})[0-9]')
 WIDE: Final = re.compile(rb'<c r="([A-Z]{2,3})')
 UNUSUAL: Final = re.compile(rb"<(?:\w+:)?(?:c|row)[\s/>]|<!|\w:sheetData")
 NAMED: Final = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
@@ -74,6 +75,16 @@ def _block(block: bytes, found: Cells, tables: int) -> tuple[Cells | None, int]:
     rows = numbers[-1] if numbers else found.rows
     values = block.count(b"<v>") - block.count(b"<v></v>") + block.count(b"<is>")
     return Cells(rows, max(found.columns, wide), found.values + values), tables
+
+
+def width(path: Path, part: str) -> int:
+    """Return the last column in which a sheet that is written the usual way has a cell."""
+    found, rest = set(), b""
+    with ZipFile(path) as archive, archive.open(part) as source:
+        while chunk := source.read(1 << 20):
+            found |= set(PLACE.findall(rest + chunk))
+            rest = chunk[-16:]
+    return max((column_number(letters.decode()) for letters in found), default=0)
 
 
 def parsed(path: Path, part: str) -> Cells:

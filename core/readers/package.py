@@ -9,12 +9,12 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
-from core.readers.cells import Cells, Odd, parsed, usual
+from core.readers.cells import Cells, Odd, parsed, usual, width
 
 CHUNK: Final = 1 << 20
 BOOK: Final = "xl/workbook.xml"
@@ -67,11 +67,13 @@ def repacked(path: Path, part: str, target: Path, memory: int) -> Cells:
             found, size = _copied(archive, part, copy, memory)
     except DAMAGED as error:
         raise Odd(_said(error)) from error
-    found = found or parsed(target, part)
-    text = _text(target, part, found.values, (memory - size * BYTE) // BYTE)
-    if _takes(found, size + text) > memory:
-        found = parsed(target, part)  # the usual way tells only the width of the columns' names
-    if _takes(found, size + text) > memory:
+    if found is None:
+        found = parsed(target, part)
+    elif found.rows * found.columns * CELL > memory // 8:  # at most so wide, by the length of the columns' names
+        found = replace(found, columns=width(target, part))
+    left = memory - size * BYTE - found.rows * found.columns * CELL
+    text = _text(target, part, found.values, left // BYTE)
+    if text * BYTE > left:
         raise TooLarge(f"{found.rows:,} rows and {found.columns:,} columns, with {(size + text) >> 20:,} MiB of text")
     return found
 
@@ -138,8 +140,7 @@ def _text(path: Path, part: str, cells: int, limit: int) -> int:
     with zipfile.ZipFile(path) as archive:
         if STRINGS not in archive.namelist():
             return 0
-        ends = [0, *(match.end() for match in END.finditer(archive.read(STRINGS)))]
-        lengths = [after - before for before, after in pairwise(ends)]
+        lengths = [len(text) for text in _each(archive.read(STRINGS))]
         most = max(lengths, default=0)
         if most * cells <= limit:
             return most * cells
@@ -149,8 +150,8 @@ def _text(path: Path, part: str, cells: int, limit: int) -> int:
     return sum(lengths[number] for number in used if number < len(lengths)) + rest * most
 
 
-def _takes(found: Cells, size: int) -> int:
-    return size * BYTE + found.rows * found.columns * CELL
+def _each(strings: bytes) -> list[bytes]:
+    return strings.split(b"</si>") if b"</si>" in strings else END.split(strings)
 
 
 def _said(error: Exception) -> str:

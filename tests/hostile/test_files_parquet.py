@@ -113,6 +113,7 @@ def _key(number: int) -> str:
 
 def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Any]) -> None:
     world, done = loaded
+    assert not done.died
     rows: dict[str, list[tuple[int, str]]] = {}
     for row in world.rows("select id, v, split_part(_source, '@', 1) as source from orders order by _row"):
         rows.setdefault(row["source"], []).append((row["id"], row["v"]))

@@ -157,6 +157,7 @@ def _key(number: int) -> str:
 
 def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Any]) -> None:
     world, done = loaded
+    assert not done.died
     rows = world.rows("select id, v, _source as source from orders order by id")
     for number, (what, (_, expected)) in enumerate(ROWS.items()):
         found = [(row["id"], row["v"]) for row in rows if _key(number) in row["source"]]

@@ -199,6 +199,7 @@ def _verdict(content: bytes, read: Callable[[bytes], list[Row | None]], found: l
 @pytest.mark.parametrize("name", FORMATS)
 def test_what_is_loaded_of_a_damaged_file_is_what_another_reader_reads(name: str, loaded: tuple[World, Any, dict[str, bytes]]) -> None:
     world, done, bodies = loaded
+    assert not done.died
     _, _, read = FORMATS[name]
     rows: dict[str, list[Row]] = {}
     for row in world.rows(f"select *, split_part(_source, '@', 1) as source from {name} order by _row"):

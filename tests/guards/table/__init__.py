@@ -3,12 +3,13 @@
 from typing import Final
 
 from tests.guards.guard import Guard
-from tests.guards.table import amend, commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
+from tests.guards.table import amend, binaries, commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
 
 GUARDS: Final[tuple[Guard, ...]] = (
     *deliveries.GUARDS,
     *places.GUARDS,
     *files.GUARDS,
+    *binaries.GUARDS,
     *values.GUARDS,
     *kinds.GUARDS,
     *commit.GUARDS,
