@@ -74,6 +74,10 @@ ROWS: Final[Mapping[str, tuple[Callable[[], bytes], Expected]]] = {
     "one long shared string, 40,000 times": (
         lambda: with_strings(strings("id", "v", "x" * 32_000), REF + "".join(row(n, shared(f"B{n}", 2)) for n in range(2, 40_000))),
         "too_large"),
+    "one long shared string among short ones": (
+        lambda: with_strings(strings("id", "v", "x" * MILLION, "y"), REF + "".join(
+            row(n, f'<c r="A{n}"><v>{n}</v></c>', shared(f"B{n}", 3)) for n in range(2, 500))),
+        [(n, "y") for n in range(2, 500)]),
     "merged cells to the end of the sheet": (lambda: book(after='<mergeCells count="1"><mergeCell ref="A2:XFD1048576"/></mergeCells>'), XY),
     "a text of 32,768 characters": (lambda: book(HEAD + record(2, 1, "x" * 32_768)), [(1, "x" * 32_768)]),
     "a text of many megabytes": (lambda: book(HEAD + record(2, 1, "x" * (MILLION * BIG // 10))), [(1, "x" * (MILLION * BIG // 10))]),
