@@ -34,12 +34,14 @@ STUMBLES: Final = (duckdb.Error, UnicodeDecodeError)
 MEND: Final = "Mend the file and put it into raw again, or mend the contract."
 
 
-def prepare(dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], work: Path) -> tuple[list[Prepared], list[ObjectOutcome]]:
+def prepare(
+    lake: Lake, dataset: Dataset, waiting: Mapping[int, tuple[ObjectRef, Path]], work: Path
+) -> tuple[list[Prepared], list[ObjectOutcome]]:
     """Make the files ready to be read, by their number in the batch; those whose header or encoding is wrong are rejected."""
     prepared, rejected = [], []
     for number, (ref, path) in waiting.items():
         try:
-            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key), work))
+            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key, lake.settings.spare), work))
         except Rejected as rejection:
             rejected.append(_rejection(dataset, ref, rejection))
     return prepared, rejected
@@ -158,6 +160,13 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             quality.enforce(connection, remaining, mount, careful=True)
         except UNBLAMED:
             raise
+        except duckdb.OutOfMemoryException as error:
+            raise Terminal(
+                f"dataset {batch.dataset.name}",
+                expected="its files to fit into memory together",
+                found=str(error).splitlines()[0],
+                remedy="Give it more memory, or load fewer at a time.",
+            ) from error
         except duckdb.Error as error:
             raise Terminal(
                 f"dataset {batch.dataset.name}",

@@ -96,7 +96,7 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
         if dataset.target.mode == "append" and dataset.on_change == "reject":
             known = {ref.key for ref, _ in waiting.values() if target.identity(versions.identity(ref.key))}
             outcomes += enforce.refuse_changed(dataset, waiting, known)
-        prepared, rejected = enforce.prepare(dataset, waiting, work)
+        prepared, rejected = enforce.prepare(lake, dataset, waiting, work)
         outcomes += rejected
         if not prepared:
             return Ingested(dataset.name, tuple(outcomes))

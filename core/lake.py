@@ -75,6 +75,12 @@ class Settings:
             refresh=env.get("LAKELET_REFRESH", ""),
         )
 
+    @property
+    def spare(self) -> int:
+        """Bytes of memory that are left beside DuckDB's: as many."""
+        size = re.fullmatch(r"([0-9.]+) *([KMGT]?)(i?)B?", self.memory.strip(), re.IGNORECASE)
+        return int(float(size[1]) * (1024 if size[3] else 1000) ** " KMGT".index(size[2].upper() or " ")) if size else 1 << 30
+
 
 def _absolute(location: str) -> str:
     return location.rstrip("/") if location.startswith("s3://") else str(Path(location).absolute())

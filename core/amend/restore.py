@@ -124,7 +124,7 @@ def enforced(
     """
     waiting, outcomes = _fetched(lake, objects, work)
     outcomes += enforce.refuse_changed(dataset, waiting, known) if known else []
-    prepared, rejected = enforce.prepare(dataset, waiting, work)
+    prepared, rejected = enforce.prepare(lake, dataset, waiting, work)
     refs = {file.number: waiting[file.number][0] for file in prepared}
     batch = Batch(dataset, tuple(prepared), refs, {number: path for number, (_, path) in waiting.items()})
     batch, unreadable = enforce.enforce(lake, connection, batch) if prepared else (batch, [])

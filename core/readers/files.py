@@ -20,11 +20,15 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True)
 class RawFile:
-    """A local copy of one raw object, byte for byte: its place in the batch, where it lies, and its key (for messages only)."""
+    """A local copy of one raw object, byte for byte: its place in the batch, where it lies, and its key (for messages only).
+
+    `memory` is how many bytes a library may take that reads the file into memory.
+    """
 
     number: int
     path: Path
     name: str
+    memory: int = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,9 @@ def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
 
 
 def too_large(dataset: Dataset, name: str, subject: str, expected: str, found: str) -> Rejected:
-    """Return the error of a file that is more than its contract, or the machine, can take."""
-    return refused(dataset, name, "too_large", subject, expected=expected, found=found)
+    """Return the error of a file that is more than its contract allows, or the machine can take."""
+    remedy = "Cut the file, raise the limit that is named, or give it more memory; then replay it. The file is in rejected/too_large/."
+    return Rejected("too_large", f"{dataset.name}: {subject}", expected=expected, found=f"{found} in {name}", remedy=remedy)
 
 
 def record_exceeded(dataset: Dataset, name: str, where: str = "") -> Rejected:

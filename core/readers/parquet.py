@@ -9,7 +9,7 @@ import duckdb
 
 from core.contract import Column, Dataset
 from core.errors import Rejected
-from core.quoting import identifier, literal
+from core.quoting import identifier, literal, texts
 from core.readers import header as headers
 from core.readers import instants
 from core.readers.files import Prepared, RawFile, refused, unpacked
@@ -25,9 +25,12 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
 
     path = unpacked(dataset, file, work, "parquet")
     try:
-        schema = pq.read_schema(path)
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
+    if sum(metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)) != metadata.num_rows:
+        raise _contradicts(dataset, file)
     headers.check_header(dataset, file.name, schema.names)
     _check_cases(dataset, file, schema.names)
     wanted = set(schema.names) if dataset.source.unknown_columns == "rescue" else {column.source_name for column in dataset.read_columns}
@@ -42,11 +45,13 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     return Prepared(file.number, path, file.name, tuple(schema.names), types=tuple(_named(field.type) for field in schema))
 
 
-def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:  # noqa: ARG001
+def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:  # noqa: ARG001
     """Return one select over all the files; those with the same columns share one scan: DuckDB casts it to its first file's types."""
     groups: dict[tuple[object, ...], list[Prepared]] = {}
     for file in files:
         groups.setdefault((file.header, file.types), []).append(file)
+    for group in groups.values():
+        _check_counts(connection, dataset, group)
     return "\nunion all\n".join(_select(dataset, group) for group in groups.values())
 
 
@@ -106,6 +111,27 @@ def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected: 
     return refused(
         dataset, file.name, "unreadable", "the Parquet file cannot be read", found="a file that is truncated, damaged or no Parquet"
     )
+
+
+def _contradicts(dataset: Dataset, file: Prepared | RawFile) -> Rejected:
+    found = "a footer whose numbers of rows contradict each other"
+    return refused(dataset, file.name, "unreadable", "the Parquet file cannot be read", found=found)
+
+
+def _check_counts(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared]) -> None:
+    """Refuse a row group that counts other rows than its columns do: it would be read as far as it says, and the rest left out.
+
+    DuckDB is asked, because pyarrow 26 ends the process when it looks at a column of some damaged footers.
+    """
+    flat = [name for name, kind in zip(files[0].header, files[0].types, strict=True) if not kind.startswith("nested ")]
+    wrong = connection.execute(
+        "select distinct cast(left(parse_filename(file_name), 6) as integer) "
+        f"from parquet_metadata({texts(str(file.path) for file in files)}) "
+        f"where num_values <> row_group_num_rows and list_contains({texts(flat)}, path_in_schema)"
+    ).fetchall()
+    for file in files:
+        if (file.number,) in wrong:
+            raise _contradicts(dataset, file)
 
 
 def _check_cases(dataset: Dataset, file: RawFile, names: Sequence[str]) -> None:

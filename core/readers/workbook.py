@@ -18,7 +18,10 @@ from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
-from core.readers.files import Prepared, RawFile, refused, unpacked
+from core.readers import package
+from core.readers.cells import Cells, Odd, parsed
+from core.readers.files import Prepared, RawFile, refused, too_large, unpacked
+from core.readers.layout import lay_out
 from core.source import XlsxOptions
 
 if TYPE_CHECKING:
@@ -34,20 +37,31 @@ NUMBER = r"-?[0-9]+(\.[0-9]+)?"
 def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     """Read the sheet, check its header, and lay its rows out as text."""
     import fastexcel
+    import pyarrow as pa
 
     options = _options(dataset)
     path = unpacked(dataset, file, work, "xlsx")
+    whole = path.with_name(f"{path.stem}.whole.xlsx")
+    sheet, part, held = _checked(dataset, file, path, whole)
     try:
-        workbook = fastexcel.read_excel(path)
-        sheet = _sheet(dataset, file, workbook.sheet_names)
+        workbook = fastexcel.read_excel(whole)
         cells, places, errors = _cells(workbook, sheet, options)
+        if sum(len(column) - column.null_count for column in cells.columns) + len(errors) < held.values:
+            held = parsed(whole, part)  # perhaps two cells stand in one place
+        errors |= _unvalued(held, options)
         names, columns = _columns(dataset, file, cells)
         numbers = _numbers(workbook, sheet, dataset, names, columns, places)
         errors = _misread(workbook, sheet, dataset, names, columns, places) | errors
-    except fastexcel.FastExcelError as error:
+    except (Odd, fastexcel.FastExcelError, pa.ArrowException) as error:
         raise unreadable(dataset, Prepared(file.number, path, file.name), error) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # fastexcel's, and no Exception
+            raise
+        raise unreadable(dataset, Prepared(file.number, path, file.name), Odd("a sheet that its reader stumbles over")) from error
+    finally:
+        whole.unlink(missing_ok=True)
     target = path.with_name(f"{path.stem}.sheet.parquet")
-    rows = _lay_out(target, list(columns.values()), numbers, errors, options)
+    rows = lay_out(target, list(columns.values()), numbers, errors, options)
     return Prepared(file.number, target, file.name, names, sheet=sheet, rows=rows, numbers=tuple(sorted(numbers)))
 
 
@@ -76,10 +90,22 @@ def position(_: Dataset, file: Prepared, ordinal: int) -> str:
 
 
 def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
-    """Translate fastexcel's error."""
-    truncated = "EOCD" in str(error)
-    found = "a truncated file or none of its kind (Could not find EOCD)" if truncated else "a damaged file"
+    """Translate what the libraries say; fastexcel's own words are about its insides."""
+    found = str(error) if isinstance(error, Odd) else "XML that is no sheet's"
     return refused(dataset, file.name, "unreadable", "the workbook cannot be read", expected="a whole .xlsx file", found=found)
+
+
+def _checked(dataset: Dataset, file: RawFile, path: Path, target: Path) -> tuple[str, str, Cells]:
+    """Copy the workbook, if it is whole, harmless and fits into memory; return its sheet, that sheet's part, and what it holds."""
+    try:
+        sheets = package.sheets(path)
+        sheet = _sheet(dataset, file, list(sheets))
+        return sheet, sheets[sheet], package.repacked(path, sheets[sheet], target, file.memory)
+    except Odd as odd:
+        raise unreadable(dataset, Prepared(file.number, path, file.name), odd) from odd
+    except package.TooLarge as large:
+        expected = f"what fits into {file.memory >> 20:,} MiB of memory"
+        raise too_large(dataset, file.name, "the workbook is too large", expected, str(large)) from large
 
 
 def _options(dataset: Dataset) -> XlsxOptions:
@@ -112,6 +138,16 @@ def _cells(workbook: Any, sheet: str, options: XlsxOptions) -> tuple["pa.RecordB
         row, column = error.offset_position
         found.setdefault(row, f"column {column + 1} holds an error instead of a value")
     return batch, [column.absolute_index for column in loaded.selected_columns], found
+
+
+def _unvalued(held: Cells, options: XlsxOptions) -> dict[int, str]:
+    """Return the rows (from 0) in which a formula stands without its value, which only a spreadsheet can work out."""
+    first = options.first_row + options.header
+    return {
+        row - options.first_row: f"column {column} holds a formula without its value: open the workbook in a spreadsheet and save it"
+        for row, column in reversed(held.unvalued)
+        if row >= first
+    }
 
 
 def _columns(dataset: Dataset, file: RawFile, cells: "pa.RecordBatch") -> tuple[tuple[str, ...], dict[int, "pa.Array"]]:
@@ -205,41 +241,6 @@ def _suspicious(column: Column) -> str:
         return r"^-?[0-9]+\.[0-9]+$|^-?0$"
     scale = int(column.type[:-1].split(",")[1]) if column.type.startswith("decimal") and not column.type.endswith("]") else 0
     return rf"^-?[0-9]+\.[0-9]{{{scale + 1 if scale <= 8 else 0},}}$|^-?0$" if scale > 8 else rf"^-?[0-9]+\.[0-9]{{{scale + 1},}}$"
-
-
-def _lay_out(
-    target: Path, columns: Sequence["pa.Array"], numbers: Mapping[int, "pa.Array"], errors: Mapping[int, str], options: XlsxOptions
-) -> tuple[tuple[int, int], ...]:
-    """Write the rows that hold anything, and return where rows were left out."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    size = len(columns[0]) if columns else 0
-    problems = pa.array([errors.get(row) for row in range(size)], pa.string()) if errors else pa.nulls(size, pa.string())
-    named = {f"f{place}": column for place, column in enumerate(columns)} | {f"n{place}": column for place, column in numbers.items()}
-    table = pa.table({**named, "problem": problems}).slice(1 if options.header else 0)
-    filled = pc.is_valid(table["problem"])
-    for place in range(len(columns)):
-        filled = pc.or_(filled, pc.is_valid(table[f"f{place}"]))
-    if not pc.all(filled, min_count=0).as_py():
-        kept = pc.indices_nonzero(filled)
-        table = table.filter(filled)
-    else:
-        kept = None
-    pq.write_table(table, target, compression="lz4", use_dictionary=False, write_statistics=False)
-    first = options.first_row + (1 if options.header else 0)
-    return ((1, first),) if kept is None else _gaps(kept, first)
-
-
-def _gaps(kept: "pa.Array", first: int) -> tuple[tuple[int, int], ...]:
-    """Return (ordinal, row of the sheet) of each record before which rows are left out."""
-    found, previous = [], -1
-    for ordinal, row in enumerate(kept.to_pylist(), 1):
-        if ordinal == 1 or row != previous + 1:
-            found.append((ordinal, first + row))
-        previous = row
-    return tuple(found)
 
 
 def _select(dataset: Dataset, files: Sequence[Prepared]) -> str:

@@ -140,7 +140,7 @@ def test_a_truncated_workbook_is_set_aside_and_its_neighbour_loaded(world: World
     world.put("raw/orders/whole.xlsx", whole)
 
     assert world.fates() == {"raw/orders/cut.xlsx": "rejected: unreadable", "raw/orders/whole.xlsx": "loaded"}
-    assert "EOCD" in world.report("rejected/unreadable/")["found"]
+    assert "a ZIP that is truncated or damaged" in world.report("rejected/unreadable/")["found"]
 
 
 def test_of_three_sheets_the_declared_one_is_read_and_otherwise_the_first(world: World) -> None:
@@ -418,11 +418,17 @@ def test_a_column_that_cannot_be_computed_sets_its_row_aside(world: World) -> No
     assert quarantined(world, "t") == [(2, ["number: cannot be computed"])]
 
 
-def test_a_file_that_does_not_fit_into_memory_is_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_does_not_fit_into_memory_is_set_aside_as_too_large_and_leaves_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LAKELET_MEMORY", "12MB")
     world.declare(ORDERS).put("raw/orders/a.csv", HEADER + "".join(f"{n},1,2025-01-01\n" for n in range(400_000)))
-    assert world.fates() == {"raw/orders/a.csv": "rejected: too_large"}
-    assert "expected it to fit" in world.report("rejected/too_large/")["message"]
+    world.put("raw/orders/b.csv", HEADER + "1,1,2025-01-01\n")
+    assert world.fates() == {"raw/orders/a.csv": "rejected: too_large", "raw/orders/b.csv": "loaded"}
+    assert "or give it more memory; then replay it" in world.report("rejected/too_large/")["remedy"]
+    monkeypatch.setenv("LAKELET_MEMORY", "300MB")
+    world.declare(ORDERS)
+    assert world.values("select count(*) from orders") == [1]
 
 
 def test_a_check_that_cannot_be_computed_for_one_row_does_not_hold_up_the_dataset(world: World) -> None:

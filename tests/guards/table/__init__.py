@@ -5,6 +5,7 @@ from typing import Final
 from tests.guards.guard import Guard
 from tests.guards.table import (
     amend,
+    binaries,
     commit,
     deliveries,
     files,
@@ -25,6 +26,7 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *places.GUARDS,
     *files.GUARDS,
     *limits.GUARDS,
+    *binaries.GUARDS,
     *values.GUARDS,
     *kinds.GUARDS,
     *commit.GUARDS,

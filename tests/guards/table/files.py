@@ -207,7 +207,7 @@ GUARDS: Final = (
         "core/enforce.py",
         "    except duckdb.OutOfMemoryException as error:\n        found = files.too_large(",
         "    except ZeroDivisionError as error:\n        found = files.too_large(",
-        (BAD_INPUT + "test_a_file_that_does_not_fit_into_memory_is_set_aside",),
+        (BAD_INPUT + "test_a_file_that_does_not_fit_into_memory_is_set_aside_as_too_large_and_leaves_the_others",),
     ),
     Guard(
         "failed-check-sets-the-file-aside",
