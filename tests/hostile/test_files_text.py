@@ -12,7 +12,7 @@ from tests.hostile.alone import Loader
 from tests.hostile.figures import FIGURES
 from tests.hostile.files import ARRAY, CONCATENATED, CSV, JSONL, Body, M, deliver, repeated
 
-LARGE: Final = 1000 if LONG else 40
+LARGE: Final = 1000 if LONG else 20
 """MB of an endless thing."""
 
 HEADER: Final = b"id,amount\n"
@@ -34,7 +34,8 @@ class Case:
 
 
 def endless(source: Mapping[str, Any], begin: bytes, piece: bytes, end: bytes, **fate: Any) -> Case:
-    return Case(source, repeated(begin, piece, LARGE * M // len(piece), end), **fate)
+    size = LARGE if source["format"] != "json" else max(LARGE, 40)  # DuckDB takes an object that its buffer holds: two records
+    return Case(source, repeated(begin, piece, size * M // len(piece), end), **fate)
 
 
 def small(source: Mapping[str, Any], body: bytes, **fate: Any) -> Case:
@@ -47,7 +48,7 @@ def unknown(source: Mapping[str, Any], what: str) -> Mapping[str, Any]:
 
 FEW: Final = {"refused": 100}
 LONG_RECORD: Final = {"fate": "rejected too_large", "told": RECORD}
-RECORDS: Final[Mapping[str, Case]] = {
+RECORDS: Mapping[str, Case] = {
     "a line of CSV": endless(CSV, HEADER + b"1,", b"a", b"\n2,y\n", **LONG_RECORD),
     "a last line of CSV": endless(CSV, HEADER + b"1,", b"a", b"", **LONG_RECORD),
     "a quoted field": endless(CSV, HEADER + b'1,"', b"a\n", b'"\n2,y\n', **LONG_RECORD),
@@ -72,18 +73,20 @@ RECORDS: Final[Mapping[str, Case]] = {
     "only NUL, JSON": endless(JSONL, b"", b"\0", b"", **LONG_RECORD),
     "only NUL, an array": endless(ARRAY, b"", b"\0", b"", fate="rejected unreadable"),
     "rows, where a quote never closes": Case(
-        CSV, repeated(HEADER + b'1,"\n', b"2," + b"z" * 200_000 + b"\n", 300), rows=300, refused=("a quote stands out of place",)
+        CSV,
+        repeated(HEADER + b'1,"\n', b"2," + b"z" * 200_000 + b"\n", LARGE * 2),
+        rows=LARGE * 2,
+        refused=("a quote stands out of place",),
     ),
     "bad records, as many as are declared": Case({**CSV, "limits": FEW}, repeated(HEADER, b"a\n", 100), refused=("too few",) * 100),
     "a bad record too many": Case({**CSV, "limits": FEW}, repeated(HEADER, b"a\n", 101), "rejected mostly_refused", "at most 100"),
-    "records that are all bad": Case(
-        CSV, repeated(HEADER, b"aaaaa\n", 1_100_000), "rejected mostly_refused", "at most 1,000,000 (limits.refused)"
-    ),
     "long records that are all bad": Case(
         CSV, repeated(HEADER, b"aaaaa" * 20_000 + b"\n", 2_000 if LONG else 200), refused=("too few fields",) * (2_000 if LONG else 200)
     ),
     "lines that are all bad": Case(JSONL, repeated(b"", b"aaa\n", 1_100_000), "rejected mostly_refused"),
 }
+if LONG:
+    RECORDS = {**RECORDS, "records that are all bad": Case(CSV, repeated(HEADER, b"aaaaa\n", 1_100_000), "rejected mostly_refused")}
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -128,7 +131,7 @@ WIDTHS: Final[Mapping[str, Case]] = {
         for what in ("reject", "ignore", "rescue")
     },
     "1,000,000 separators in a line": small(CSV, HEADER + b"1,x\n2" + b"," * M + b"\n3,y\n", rows=2, refused=("too many fields",)),
-    "10,000 lines of separators": small(CSV, HEADER + (b"," * 100 + b"\n") * 10_000, refused=("too many fields",) * 10_000),
+    "1,000 lines of separators": small(CSV, HEADER + (b"," * 100 + b"\n") * 1_000, refused=("too many fields",) * 1_000),
     **{
         f"100,000 keys to {what}": small(unknown(JSONL, what), keys(100_000), rows=1, refused=(MANY,))
         for what in ("reject", "rescue", "ignore")
