@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 TOOLS := .venv-aws
+AUDIT := .venv-audit
 BIN := $(VENV)/bin
 LAKE ?= lake
 ROWS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint dev tools aws faults hostile guards bench lock clean
+.PHONY: help demo test check lint dev tools aws faults hostile guards bench audit sbom lock clean
 
 help: ## print this
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -45,6 +46,12 @@ guards: $(VENV)/dev ## take each guard out of a copy of the code and see a test 
 bench: $(VENV)/dev ## measure, beside the rivals that are installed
 	$(BIN)/python -m benchmarks
 
+audit: $(AUDIT)/ready ## ask whether a package of the locks has a known vulnerability
+	$(AUDIT)/bin/python infra/inventory.py audit
+
+sbom: $(AUDIT)/ready ## list what the image installs: build/sbom.json and docs/licences.md
+	$(AUDIT)/bin/python infra/inventory.py sbom
+
 lock: ## write the lock files again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o requirements.lock pyproject.toml
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q --extra dev -o requirements-dev.lock pyproject.toml
@@ -52,7 +59,7 @@ lock: ## write the lock files again (needs uv)
 	uv pip compile --universal --generate-hashes --python-version 3.11 --no-emit-index-url -q -o infra/requirements-audit.lock infra/requirements-audit.in
 
 clean: ## remove the environment and the demo's lake
-	rm -rf $(VENV) $(TOOLS) $(LAKE)
+	rm -rf $(VENV) $(TOOLS) $(AUDIT) $(LAKE)
 
 $(VENV)/runtime: requirements.lock Makefile
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "Lakelet needs Python 3.11 to 3.13; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -71,6 +78,12 @@ $(TOOLS)/ready: infra/requirements-tools.lock
 	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
 	@echo "installing the SAM CLI and checkov"
 	@$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/requirements-tools.lock
+	@touch $@
+
+$(AUDIT)/ready: infra/requirements-audit.lock
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	@echo "installing pip-audit and cyclonedx"
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r infra/requirements-audit.lock
 	@touch $@
 
 # The command, straight from the checkout: nothing is built, edits count at once.

@@ -21,9 +21,9 @@ Columns = Mapping[str, str]
 """A raw table's columns as DuckDB names their types."""
 
 
-def lakelet(project: Path) -> tuple[tuple[str, ...], dict[str, str]]:
+def lakelet(project: Path, script: str = "lakelet.py") -> tuple[tuple[str, ...], dict[str, str]]:
     """Return what starts Lakelet over ./lake, and its environment."""
-    return (sys.executable, str(SCRIPTS / "lakelet.py"), str(project), "lake"), {"LAKELET_THREADS": str(THREADS)}
+    return (sys.executable, str(SCRIPTS / script), str(project), "lake"), {"LAKELET_THREADS": str(THREADS)}
 
 
 def bare_duckdb(tables: Mapping[str, str], query: str, *, silver: bool = False) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from core.quoting import literal
 
 INTEGERS: Final = ("tinyint", "smallint", "integer", "bigint")
 FIRST, LAST = "0001-01-01", "9999-12-31"
+START, END, DAY_AFTER_EPOCH = f"{FIRST} 00:00:00Z", f"{LAST} 23:59:59.999999Z", "1970-01-02 00:00:00Z"
 """The days that Delta, Athena and Python all can hold."""
 
 YEAR: Final = r"^\s*[0-9]{4}"
@@ -86,10 +87,15 @@ def _nested(text: str, tried: str) -> str:
 
 
 def _moment(text: str, tried: str) -> str:
-    """Take a moment no finer than microseconds, whose offset can exist and whose year has four digits (`epoch` has none)."""
+    """Take a moment no finer than microseconds, whose offset can exist and whose year has four digits (`epoch` has none).
+
+    First as nearly all are written (`2026-11-20T10:00:00Z`): too short for a fraction so fine or for an offset.
+    """
+    plain = f"length({text}) <= 20 and ends_with({text}, 'Z') and {tried} between timestamptz '{DAY_AFTER_EPOCH}' and timestamptz '{END}'"
     offset = f"length({text}) > 19 and not ends_with({text}, 'Z') and regexp_matches(right({text}, 6), {literal(OFFSET)})"
-    spelt = f"{tried} >= timestamptz '1970-01-02 00:00:00Z' or regexp_matches({text}, {literal(YEAR)})"
-    return f"case when {_finer(text)} or ({offset}) then null when {within(tried, 'timestamptz')} and ({spelt}) then {tried} end"
+    spelt = f"{tried} >= timestamptz '{DAY_AFTER_EPOCH}' or regexp_matches({text}, {literal(YEAR)})"
+    refused = f"{_finer(text)} or ({offset})"
+    return f"case when {plain} then {tried} when {refused} then null when {within(tried, 'timestamptz')} and ({spelt}) then {tried} end"
 
 
 def _parsed(text: str, tried: str, column: Column) -> str:
@@ -113,5 +119,5 @@ def _within(moment: str, kind: str) -> str:
 
 def within(moment: str, kind: str) -> str:
     """Return the condition that a date or timestamp lies in the years that every reader of a table can hold."""
-    midnight, end_of_day = ("", "") if kind.lower() == "date" else (" 00:00:00Z", " 23:59:59.999999Z")
-    return f"{moment} between {kind} '{FIRST}{midnight}' and {kind} '{LAST}{end_of_day}'"
+    first, last = (FIRST, LAST) if kind.lower() == "date" else (START, END)
+    return f"{moment} between {kind} '{first}' and {kind} '{last}'"

@@ -267,11 +267,11 @@ def _translated(database: str, name: str) -> Iterator[None]:
     try:
         yield
     except (NoRegionError, NoCredentialsError) as error:
-        raise Terminal(subject, found=str(error), remedy="Set AWS_REGION and credentials, or AWS_PROFILE.") from error
+        raise Terminal(subject, found=str(error), remedy="Set AWS_REGION and credentials, or AWS_PROFILE.") from None
     except BotoCoreError as error:
-        raise Transient(subject, found=str(error), remedy="Try again.") from error
+        raise Transient(subject, found=str(error), remedy="Try again.") from None
     except ClientError as error:
-        raise _told(error, subject, database) from error
+        raise _told(error, subject, database) from None
 
 
 def _told(error: Any, subject: str, database: str) -> Exception:

@@ -98,6 +98,27 @@ class Export(Declared):
     path: Folder
     format: Literal["csv", "parquet"]
     partition_by: tuple[str, ...] = Field((), description="The table's partition columns, or none for a single file.")
+    escape_formulas: bool = Field(
+        False,
+        description="CSV: a text or header that a spreadsheet would compute (it begins with = + - @, a tab or a line's end) is written "
+        "behind an apostrophe. Numbers stay numbers, and the table what it is.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.escape_formulas and self.format != "csv":
+            raise ValueError("escape_formulas is for csv: nothing computes what stands in Parquet")
+        return self
+
+
+class Reports(Declared):
+    """What is told of rows outside the table, its quarantine, its archive and its exports."""
+
+    values: bool = Field(
+        False,
+        description="Whether errors, the reports beside rejected files and the quarantine's reasons may quote values, shortened. "
+        "By default they name columns, types, rules and places only.",
+    )
 
 
 SHORTEST_RETENTION: Final = timedelta(days=1)
@@ -136,6 +157,7 @@ class Dataset(Declared):
     target: Target
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
+    reports: Reports = Reports()
     after: Literal["archive", "keep"] = "archive"
     on_change: Literal["replace", "add", "reject"] = Field(
         "replace",
@@ -189,6 +211,7 @@ class Transform(Declared):
     expect: tuple[Expect, ...] = ()
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
+    reports: Reports = Reports()
     pipeline: str = Field("", exclude=True, repr=False)
     query: str = Field("", exclude=True, repr=False)
     inputs: tuple[str, ...] = Field((), exclude=True, repr=False)

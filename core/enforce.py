@@ -14,12 +14,13 @@ from core.contract import Dataset
 from core.errors import Rejected, Terminal
 from core.lake import Lake
 from core.quality import Batch
-from core.readers import Prepared, RawFile
-from core.readers.files import GZIP, too_large
+from core.readers import Prepared, RawFile, files
+from core.readers.packed import GZIP
 from core.session import UNBLAMED
 from core.settle import ObjectOutcome
 from core.source import CsvOptions
 from core.storage import ObjectRef
+from core.telling import told
 
 HEAD: Final = 1 << 20
 """Bytes in which a header must end."""
@@ -65,6 +66,11 @@ def refuse_changed(dataset: Dataset, waiting: dict[int, tuple[ObjectRef, Path]],
     return rejected
 
 
+def refuse_large(dataset: Dataset, found: ObjectRef) -> ObjectOutcome:
+    """Return the rejection of an object that was not even fetched, because it has more bytes than its contract allows."""
+    return _rejection(dataset, found, files.size_exceeded(dataset, found.key, found.size))
+
+
 def check_header(lake: Lake, dataset: Dataset, ref: ObjectRef) -> ObjectOutcome | None:
     """Look at the beginning of a large object before it is read whole; return its rejection where its CSV header is wrong already.
 
@@ -104,20 +110,37 @@ def enforce(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch) -> 
     """Judge the batch's rows. Files that can't be read or that break a `fail` check leave it, the others go on."""
     mount = partial(lake.mount, connection)
     batch, rejected = _readable(connection, batch, mount)
-    broken = quality.failures(connection, batch.dataset) if batch.files else {}
-    if broken:
-        quality.drop_files(connection, list(broken))
-        for number, checks in broken.items():
-            rejection = Rejected(
-                "failed_check",
-                f"{batch.dataset.name}: {batch.objects[number].key}",
-                expected="every row to pass",
-                found=checks,
-                remedy=MEND,
-            )
-            rejected.append(_rejection(batch.dataset, batch.objects[number], rejection))
-        batch = _remaining(batch, set(broken))
+    for find in (_crowded, _broken):
+        if found := find(connection, batch) if batch.files else {}:
+            quality.drop_files(connection, list(found))
+            rejected += [_rejection(batch.dataset, batch.objects[number], rejection) for number, rejection in found.items()]
+            batch = _remaining(batch, set(found))
     return batch, rejected
+
+
+def _crowded(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Rejected]:
+    """Find the files of which so many rows are refused that nobody could look at each."""
+    dataset, most = batch.dataset, f"at most {batch.dataset.source.limits.refused:,} (limits.refused)"
+    return {
+        number: files.refused(
+            dataset, batch.objects[number].key, "mostly_refused", "too many records are refused", expected=most, found=f"{count:,}"
+        )
+        for number, count in quality.crowded(connection, dataset).items()
+    }
+
+
+def _broken(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Rejected]:
+    """Find the files that break a `fail` check."""
+    return {
+        number: Rejected(
+            "failed_check",
+            f"{batch.dataset.name}: {batch.objects[number].key}",
+            expected="every row to pass",
+            found=checks,
+            remedy=MEND,
+        )
+        for number, checks in quality.failures(connection, batch.dataset).items()
+    }
 
 
 def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callable[[str], object]) -> tuple[Batch, list[ObjectOutcome]]:
@@ -141,16 +164,16 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             raise Terminal(
                 f"dataset {batch.dataset.name}",
                 expected="its files to fit into memory together",
-                found=str(error).splitlines()[0],
+                found=told(error),
                 remedy="Give it more memory, or load fewer at a time.",
             ) from error
         except duckdb.Error as error:
             raise Terminal(
                 f"dataset {batch.dataset.name}",
                 expected="its checks and computed columns to run",
-                found=str(error).splitlines()[0],
+                found=told(error, values=batch.dataset.reports.values),
                 remedy="Mend the declaration.",
-            ) from error
+            ) from None
     return remaining, list(rejected.values())
 
 
@@ -161,11 +184,8 @@ def _unreadable(connection: duckdb.DuckDBPyConnection, batch: Batch, file: Prepa
         connection.execute(f"create or replace temp table attempted as {relation}")
         return None
     except duckdb.OutOfMemoryException as error:
-        found = str(error).splitlines()[0].removeprefix("Out of Memory Error: ")
-        expected = "what fits into the memory and the disk of this machine"
-        return _rejection(
-            batch.dataset, batch.objects[file.number], too_large(batch.dataset, file.name, "the file", expected=expected, found=found)
-        )
+        found = files.too_large(batch.dataset, file.name, "the file needs more memory than there is", "it to fit", told(error))
+        return _rejection(batch.dataset, batch.objects[file.number], found)
     except Rejected as rejection:
         return _rejection(batch.dataset, batch.objects[file.number], rejection)
     except duckdb.InterruptException:

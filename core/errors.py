@@ -5,12 +5,14 @@ A `Terminal` error will be the same tomorrow: reject the object, tell the user, 
 
 from dataclasses import dataclass
 
+from core.telling import safe
+
 
 class LakeError(Exception):
-    """Every error that Lakelet raises on purpose: what it concerns, what was expected, what was found, what to do."""
+    """Every error that Lakelet raises on purpose: what it concerns, what was expected, what was found, what to do. Never a credential."""
 
     def __init__(self, subject: str, *, expected: str = "", found: str = "", remedy: str = "") -> None:
-        self.subject, self.expected, self.found, self.remedy = subject, expected, found, remedy
+        self.subject, self.expected, self.found, self.remedy = safe(subject), safe(expected), safe(found), safe(remedy)
         super().__init__(str(self))
 
     def __str__(self) -> str:
@@ -57,6 +59,9 @@ class Problem:
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
         return f"{where}: {self.path}: {self.message}" if self.path else f"{where}: {self.message}"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", safe(self.message))
 
 
 class InvalidProject(Terminal):

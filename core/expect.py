@@ -13,6 +13,7 @@ from core.engine import relation
 from core.lake import Lake
 from core.quoting import identifier, identifiers, literal
 from core.session import UNBLAMED
+from core.telling import told
 
 LAST_LOADS: Final = 10
 
@@ -44,7 +45,7 @@ def _told(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, expect: Exp
     except UNBLAMED:
         raise
     except duckdb.Error as error:  # a transform's expectation of a column that its result does not have
-        return f"it cannot be checked: {str(error).splitlines()[0]}"
+        return f"it cannot be checked: {told(error)}"
 
 
 def _message(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, expect: Expect, now: str) -> str:
@@ -78,10 +79,13 @@ def _unique(connection: duckdb.DuckDBPyConnection, columns: list[str]) -> str:
 
 
 def _fresh(connection: duckdb.DuckDBPyConnection, column: str, age: str, now: str) -> str:
-    newest = _one(connection, f"select max({identifier(column)})::varchar from held")
     oldest_good = f"{literal(now)}::timestamptz - cast({literal(age)} as interval)"
     stale = _one(connection, f"select coalesce(max({identifier(column)})::timestamptz < {oldest_good}, true) from held")
-    return f"expected {column} to reach into the last {age}, found {newest or 'nothing'} as its newest" if stale else ""
+    if not stale:
+        return ""
+    hours = _one(connection, f"select date_diff('hour', max({identifier(column)})::timestamptz, {literal(now)}::timestamptz) from held")
+    newest = "nothing" if hours is None else f"its newest {hours} hours old" if hours < 72 else f"its newest {hours // 24} days old"
+    return f"expected {column} to reach into the last {age}, found {newest}"
 
 
 def _usual(snapshot: Snapshot, factor: float) -> str:

@@ -18,9 +18,14 @@ from core.delta import Snapshot, changed_partitions, partitions
 from core.engine import relation
 from core.errors import OutOfTime, Transient
 from core.lake import Lake
-from core.quoting import identifiers, literal
+from core.quoting import identifier, identifiers, literal
 from core.sql import PROVENANCE
 from core.storage import ObjectRef
+
+FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What a text begins with that a spreadsheet computes: OWASP's list, with the wide forms that some take for the same."""
+
+APOSTROPHE: Final = literal("'")
 
 WRITERS: Final = {"csv": "format csv, header true", "parquet": "format parquet, compression zstd"}
 
@@ -52,7 +57,7 @@ def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported |
     written, done = 0, None
     while (snapshot := lake.table(declaration)) is not None:
         state = f"{export.path}_{declaration.name}.{export.format}.json"
-        last = _last_version(lake, state)
+        last = _last_version(lake, state, export)
         if last == snapshot.version:
             break
         old = snapshot.at(last) if last is not None else None
@@ -61,14 +66,18 @@ def _refresh(lake: Lake, declaration: Declaration, export: Export) -> Exported |
         if old is None or old.data_version != snapshot.data_version:  # or else its rows only moved between files
             written += _write(lake, declaration, export, snapshot, _changed(export, snapshot, old))
             done = Exported(export.path, snapshot.version, written)
-        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())
+        written_as = {"escape_formulas": True} if export.escape_formulas else {}
+        lake.store.put(state, json.dumps({"version": snapshot.version, **written_as}).encode())
     return done
 
 
-def _last_version(lake: Lake, key: str) -> int | None:
-    """Return the version that was exported last; each export has a state of its own, also beside another in one folder."""
-    state = lake.store.get(key)
-    return int(json.loads(state)["version"]) if state else None
+def _last_version(lake: Lake, key: str, export: Export) -> int | None:
+    """Return the version that was exported last; each export has a state of its own, also beside another in one folder.
+
+    None also where it was written otherwise than it is declared now: all of it is written again.
+    """
+    state = json.loads(lake.store.get(key) or b"{}")
+    return int(state["version"]) if state and state.get("escape_formulas", False) == export.escape_formulas else None
 
 
 def _changed(export: Export, snapshot: Snapshot, old: Snapshot | None) -> Iterable[Partition]:
@@ -114,9 +123,24 @@ def _is_there_already(declaration: Declaration, export: Export, snapshot: Snapsh
 
 def _copy(connection: duckdb.DuckDBPyConnection, declaration: Declaration, export: Export, rows: str, local: Path) -> None:
     hidden = (*export.partition_by, *PROVENANCE)
-    names = [row[0] for row in connection.execute(f"describe {rows}").fetchall() if row[0] not in hidden]
+    kinds = {row[0]: row[1] for row in connection.execute(f"describe {rows}").fetchall() if row[0] not in hidden}
+    selected = identifiers(kinds) if export.format == "parquet" else ", ".join(_cell(name, kinds, export) for name in kinds)
     order = " order by _source, _row" if isinstance(declaration, Dataset) else ""
-    connection.execute(f"copy (select {identifiers(names)} from ({rows}){order}) to {literal(str(local))} ({WRITERS[export.format]})")
+    connection.execute(f"copy (select {selected} from ({rows}){order}) to {literal(str(local))} ({WRITERS[export.format]})")
+
+
+def _cell(name: str, kinds: Mapping[str, str], export: Export) -> str:
+    """Return a column as CSV has it: lists and structs as JSON, and a NULL that is alone in its line as "", or else the line is blank."""
+    cell, header, kind = identifier(name), name, kinds[name]
+    if kind.endswith("]") or kind.startswith("STRUCT"):
+        cell = f"cast(to_json({cell}) as varchar)"
+    elif export.escape_formulas and kind == "VARCHAR":
+        cell = f"if(left({cell}, 1) in ({', '.join(map(literal, FORMULAS))}), {APOSTROPHE} || {cell}, {cell})"
+    if export.escape_formulas and name.startswith(FORMULAS):
+        header = f"'{name}"
+    if len(kinds) == 1:
+        cell = f"coalesce(cast({cell} as varchar), '')"
+    return f"{cell} as {identifier(header)}"
 
 
 def _key(declaration: Declaration, export: Export, partition: Partition) -> str:

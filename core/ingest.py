@@ -21,7 +21,8 @@ from core.lake import Lake
 from core.loading import Ingested
 from core.quality import Batch
 from core.settle import ObjectOutcome, settle
-from core.storage import ObjectGone, ObjectRef
+from core.storage import ObjectGone, ObjectRef, ObjectTooLarge
+from core.units import size
 
 ATTEMPTS: Final = 10
 BATCH_OBJECTS: Final = 1000
@@ -84,7 +85,7 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
     with lake.workplace() as work, lake.session(work) as connection:
         target = loading.ensure_target(lake, dataset, connection)
         outcomes = [_loaded_before(target, ref) for ref in refs if _is_known(target, ref)]
-        fetched, gone = _fetch(lake, [ref for ref in refs if not _is_known(target, ref)], work)
+        fetched, gone = _fetch(lake, dataset, [ref for ref in refs if not _is_known(target, ref)], work)
         outcomes += gone
         waiting: dict[int, tuple[ObjectRef, Path]] = {}
         for number, (ref, path) in enumerate(fetched):
@@ -124,15 +125,19 @@ def _loaded_before(target: Snapshot, ref: ObjectRef) -> ObjectOutcome:
 # --- before the commit ---------------------------------------------------------------------------------------------------------------
 
 
-def _fetch(lake: Lake, refs: Sequence[ObjectRef], work: Path) -> tuple[list[tuple[ObjectRef, Path]], list[ObjectOutcome]]:
+def _fetch(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], work: Path) -> tuple[list[tuple[ObjectRef, Path]], list[ObjectOutcome]]:
+    most = size(dataset.source.limits.size)
+
     def one(numbered: tuple[int, ObjectRef]) -> tuple[ObjectRef, Path] | ObjectOutcome:
         number, ref = numbered
         path = work / f"{number:06d}.raw"  # never a name made of the key
         lake.in_time(f"fetching {ref.key}")
         try:
-            return lake.raw.fetch(ref, path), path
+            return lake.raw.fetch(ref, path, most=most), path
         except ObjectGone as gone:
             return ObjectOutcome(ref, "gone", reason=str(gone))
+        except ObjectTooLarge as error:
+            return enforce.refuse_large(dataset, error.object)
 
     with ThreadPoolExecutor(lake.raw.lanes) as pool:
         results = list(pool.map(one, enumerate(refs)))

@@ -5,7 +5,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -22,11 +22,14 @@ from core.pruning import Condition
 from core.quoting import identifier
 from core.session import open_session
 from core.storage import Store, open_store
+from core.telling import keep_secret
 
 DEFAULT_PROJECT = "pipelines"
 ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_LAKE = "./lake"
 AWS_SETTINGS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ALLOW_HTTP")
+
+SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "LAKELET_API_KEY")
 
 LIMITS = {"timeout": "30s", "connect_timeout": "5s", "read_timeout": "10s"}
 """How long a request to S3 may take in all, to connect, and without a word. DuckDB knows the first, boto3 the others, delta-rs no third."""
@@ -46,7 +49,7 @@ class Settings:
     memory: str
     threads: int
     work: Path
-    aws: Mapping[str, str]
+    aws: Mapping[str, str] = field(repr=False)
     catalog: str = ""
     success_topic: str = ""
     failure_topic: str = ""
@@ -56,6 +59,7 @@ class Settings:
     def read(cls, project: str | Path | None = None, lake: str | None = None) -> "Settings":
         """Read LAKELET_* (README.md lists them) and AWS_* from the environment; arguments win."""
         env = os.environ
+        keep_secret(*(env.get(name, "") for name in SECRETS))
         location = lake or env.get("LAKELET_LAKE") or DEFAULT_LAKE
         return cls(
             project=Path(project or env.get("LAKELET_PROJECT") or DEFAULT_PROJECT),
@@ -114,6 +118,7 @@ def _profile() -> dict[str, str]:
             remedy="Set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run `aws configure`.",
         )
     frozen = credentials.get_frozen_credentials()
+    keep_secret(frozen.access_key or "", frozen.secret_key or "", frozen.token or "")
     options = {"aws_access_key_id": frozen.access_key, "aws_secret_access_key": frozen.secret_key, "aws_session_token": frozen.token}
     region = session.get_config_variable("region")
     return {name: value for name, value in {**options, "aws_region": region}.items() if value}

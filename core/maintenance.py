@@ -19,6 +19,7 @@ from core.engine import MANY_PARTITIONS, fragments, relation
 from core.errors import Conflict, OutOfTime, Terminal, Transient
 from core.lake import Lake
 from core.session import UNBLAMED
+from core.telling import told
 from core.units import duration, size
 
 FEW: Final = 5
@@ -245,7 +246,7 @@ def _rewritten(connection: duckdb.DuckDBPyConnection, path: str, snapshot: Snaps
     except UNBLAMED:
         raise
     except duckdb.Error as error:
-        raise Transient(f"compaction of {path}", found=str(error).splitlines()[0], remedy="Its table is unchanged; try again.") from error
+        raise Transient(f"compaction of {path}", found=told(error), remedy="Its table is unchanged; try again.") from None
 
 
 @retry(retry=retry_if_exception_type(Conflict), stop=stop_after_attempt(4), wait=wait_random_exponential(0.05, 1), reraise=True)

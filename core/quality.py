@@ -1,6 +1,6 @@
 """Text rows against a contract: typed rows, refused rows with their reasons, and the count of each. Works inside one session."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from core.errors import Terminal
 from core.project import tables_in
 from core.quoting import identifier, identifiers, literal
 from core.readers import Prepared
-from core.sql import VERDICTS, conform, expression, stored_verdicts
+from core.sql import VERDICTS, conform, expression, stored_verdicts, with_value, without_value
 from core.storage import ObjectRef
 from core.types import stored_type
 
@@ -34,6 +34,9 @@ QUARANTINE: Final = pa.schema(
     ]
 )
 """The columns of every quarantine table."""
+
+GATHERED: Final = 16 << 20
+"""Characters of refused records' text that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,12 @@ def failures(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[in
     )
 
 
+def crowded(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[int, int]:
+    """Return the files of which more rows are refused than are set aside one by one, with how many."""
+    limit = dataset.source.limits.refused
+    return dict(connection.execute(f"select _file, count(_reasons) as n from judged group by _file having n > {limit}").fetchall())
+
+
 def _has(dataset: Dataset, action: str) -> bool:
     return any(check.action == action for check in dataset.checks)
 
@@ -183,10 +192,11 @@ def warnings(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[st
 
 
 def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count the refused rows by reason."""
+    """Count the refused rows by reason, whatever values the reasons quote."""
     return dict(
         connection.execute(
-            "select reason, count(*) from (select unnest(_reasons) as reason from judged) group by reason order by 2 desc, 1"
+            f"select {without_value('reason')} as why, count(*)\n"
+            "from (select unnest(_reasons) as reason from judged) group by why order by 2 desc, 1"
         ).fetchall()
     )
 
@@ -194,8 +204,9 @@ def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: datetime) -> str:
     """Return the query that gives the quarantine table's rows; fetches the text of those records that the reader did not keep."""
     _fill_in(connection, batch)
+    reasons = f"list_transform(_reasons, lambda reason: {with_value('reason')})" if batch.dataset.reports.values else "_reasons"
     return (
-        "select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, _reasons as reasons, "
+        f"select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, {reasons} as reasons, "
         "coalesce(refused._raw, found.raw) as raw,\n"
         f"       {literal(now.isoformat())}::timestamptz as quarantined_at\n"
         "from refused left join found using (_file, _row)"
@@ -203,17 +214,36 @@ def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: da
 
 
 def _fill_in(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
+    """Gather what a person is shown of the refused rows, GATHERED bytes at a time: it may be nearly all of a file."""
+    connection.execute("create or replace temp table found (_file integer, _row bigint, position varchar, raw varchar)")
     rows: list[tuple[int, int, str, str | None]] = []
+    size = 0
     for file in batch.files:
         wanted = connection.execute("select _row, _raw is null from refused where _file = ?", [file.number]).fetchall()
-        texts = readers.raw_records(batch.dataset, file, {row for row, missing in wanted if missing}) if any(m for _, m in wanted) else {}
-        if texts or batch.dataset.source.format == "xlsx":
-            rows += [(file.number, row, readers.position(batch.dataset, file, row), texts.get(row)) for row, _ in wanted]
+        for row, text in _texts(batch.dataset, file, wanted):
+            rows.append((file.number, row, readers.position(batch.dataset, file, row), text))
+            size += len(text or "") + 100
+            if size > GATHERED:
+                _gather(connection, rows)
+                rows, size = [], 0
+    _gather(connection, rows)
+
+
+def _texts(dataset: Dataset, file: Prepared, wanted: Sequence[tuple[int, bool]]) -> Iterable[tuple[int, str | None]]:
+    missing = {row for row, is_missing in wanted if is_missing}
+    found = readers.raw_records(dataset, file, missing) if missing else ()
+    if dataset.source.format != "xlsx":
+        return found
+    known = dict(found)  # a workbook's rows have a place that a person knows, whether their text is here or not
+    return ((row, known.get(row)) for row, _ in wanted)
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, rows: Sequence[tuple[int, int, str, str | None]]) -> None:
     names = ("_file", "_row", "position", "raw")
     kinds = (pa.int32(), pa.int64(), pa.string(), pa.string())
     arrow = pa.table({name: pa.array([row[n] for row in rows], kinds[n]) for n, name in enumerate(names)})
     connection.register("gathered", arrow)
-    connection.execute("create or replace temp table found as from gathered")
+    connection.execute("insert into found from gathered")
     connection.unregister("gathered")
 
 

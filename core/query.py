@@ -18,7 +18,9 @@ from core.project import tables_in
 from core.pruning import Condition, conditions
 from core.quality import QUARANTINE
 from core.quoting import identifier
+from core.session import UNBLAMED
 from core.statements import refuse_long
+from core.telling import is_of_sql, told
 
 ABOUT: Final = re.compile(r"\s*(describe|summarize)\s+(.+)", re.IGNORECASE | re.DOTALL)
 
@@ -50,13 +52,29 @@ def query(lake: Lake, sql: str, *, limit: int | None = None) -> Answer:
     """
     try:
         names = _tables(sql)
-        with lake.workplace() as work, lake.session(work) as connection:
-            wanted = {} if ABOUT.fullmatch(sql) else conditions(sql)
-            for name in names:
-                _mount(lake, connection, name, wanted.get(name, ()))
-            return _answer(connection, sql, limit)
     except duckdb.Error as error:
-        raise Terminal("the query does not run", found=str(error)) from error
+        raise Terminal("the query does not run", found=str(error)) from None
+    with lake.workplace() as work, lake.session(work) as connection:
+        wanted = {} if ABOUT.fullmatch(sql) else conditions(sql)
+        for name in names:
+            _mount(lake, connection, name, wanted.get(name, ()))
+        try:
+            return _answer(connection, sql, limit)
+        except UNBLAMED:
+            raise
+        except duckdb.Error as error:
+            raise _failed(lake, sql, names, error) from None
+
+
+def _failed(lake: Lake, sql: str, names: tuple[str, ...], error: duckdb.Error) -> Terminal:
+    """An error about the SQL is told as DuckDB tells it, which points at the place; one at a value without it, where tables keep theirs."""
+    if is_of_sql(error):
+        return Terminal("the query does not run", found=str(error))
+    known = {name.lower(): declaration for name, declaration in lake.project.declarations.items()}
+    asked = [known.get(name.lower().removeprefix("quarantine.")) for name in names]
+    values = all(declaration is not None and declaration.reports.values for declaration in asked)
+    remedy = "" if values else "The value is not told (reports: values); where a cast fails, `try_cast` finds it."
+    return Terminal("the query does not run", found=told(error, sql=sql, values=values), remedy=remedy)
 
 
 def _tables(sql: str) -> tuple[str, ...]:

@@ -162,7 +162,9 @@ def _write_xlsx(query: Query, options: XlsxOptions, file: Path) -> int:
     from xlsxwriter import Workbook
 
     rows, found = 0, query.run()
-    with Workbook(str(file), {"constant_memory": True, "tmpdir": str(file.parent), "default_date_format": "yyyy-mm-dd hh:mm:ss"}) as book:
+    texts = {"strings_to_formulas": False, "strings_to_urls": False}  # a text stays one, whatever it begins with
+    options_of_book = {"constant_memory": True, "tmpdir": str(file.parent), "default_date_format": "yyyy-mm-dd hh:mm:ss", **texts}
+    with Workbook(str(file), options_of_book) as book:
         book.set_properties({"created": CREATED})  # else the clock's, and no two runs are equal
         sheet, first = book.add_worksheet(options.sheet), options.first_row - 1
         if options.header:

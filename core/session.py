@@ -9,8 +9,9 @@ from typing import Final
 
 import duckdb
 
-from core.errors import Transient
+from core.errors import Terminal, Transient
 from core.quoting import literal, texts
+from core.telling import told
 
 OFF: Final = ("autoinstall_known_extensions", "autoload_known_extensions", "allow_persistent_secrets")
 """What has to be off before anything is done: a secret that the user keeps in his home could win over the lake's."""
@@ -34,7 +35,7 @@ def open_session(
     `locations` are the folders or s3:// prefixes that statements may touch; `work` takes what spills; after `seconds` every statement is
     interrupted (DuckDB knows no time limit of its own). After this nothing can be installed,
     loaded, attached or set, and no file outside can be read: a declaration's SQL is trusted with the data, not with the machine.
-    Storage that fails is Transient.
+    Storage that fails is Transient, what else DuckDB raises and nobody caught is Terminal, without the values that DuckDB quotes.
     """
     connection = duckdb.connect(config=dict.fromkeys(OFF, "false"))
     allowed = [f"{location.rstrip('/')}/" for location in (*locations, str(work))]
@@ -58,7 +59,12 @@ def open_session(
         with _watched(connection, seconds):
             yield connection
     except duckdb.IOException as error:
-        raise Transient("reading or writing files", found=str(error).splitlines()[0], remedy="Try again.") from error
+        raise Transient("reading or writing files", found=told(error), remedy="Try again.") from None
+    except duckdb.InterruptException:
+        raise
+    except duckdb.Error as error:  # which nobody translated nearer to its cause: its words may hold a row's values
+        remedy = "Give it more memory." if isinstance(error, duckdb.OutOfMemoryException) else "Please report it."
+        raise Terminal("a statement of Lakelet's own", expected="it to run", found=told(error), remedy=remedy) from None
     finally:
         connection.interrupt()  # or else closing waits for an interrupted stream for ever
         connection.close()

@@ -139,6 +139,16 @@ class ParquetOptions(Declared):
 Options = CsvOptions | JsonOptions | JsonlOptions | XlsxOptions | ParquetOptions
 
 
+class Limits(Declared):
+    """The most that a file may be. What is more is set aside before it takes its neighbours' memory, disk and time."""
+
+    size: Size = Field("64GiB", description="Of a file, unpacked.")
+    ratio: int = Field(200, ge=1, description="How many times its packed size a file may unpack to, beyond the first 64 MiB.")
+    record: Size = Field("16MiB", description="Of one record: a line of CSV with its quoted breaks, a JSON object.")
+    columns: int = Field(2_000, ge=1, description="Columns of a header, keys of a record; those that are declared are always allowed.")
+    refused: int = Field(1_000_000, ge=1, description="Records of a file that are quarantined one by one.")
+
+
 class FileSource(Declared):
     """Where raw objects arrive, whatever their format."""
 
@@ -148,6 +158,7 @@ class FileSource(Declared):
         "reject",
         description="A column or key that is not declared: reject (the file; for JSON the record), ignore, or rescue (_rescued, JSON).",
     )
+    limits: Limits = Limits()
 
     @property
     def prefix(self) -> str:

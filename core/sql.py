@@ -7,6 +7,7 @@ from typing import Final
 from core.casts import attempt, exact
 from core.contract import Check, Column, Dataset
 from core.quoting import identifier, literal
+from core.telling import LONGEST_VALUE, VALUE_MARK
 from core.types import declared_type, stored_type
 
 IMPOSSIBLE_PARTITIONS: Final = ("", "__hive_default_partition__", "null")
@@ -88,27 +89,49 @@ def _verdicts(dataset: Dataset) -> list[str]:
 def _reasons(dataset: Dataset) -> str:
     """Return the list of what speaks against a row. A record that could not be read has no columns to judge."""
     found = [reason for column in dataset.columns for reason in _column_reasons(dataset, column)]
-    found += [(f"_f{n}", f"{c.name}: cannot be computed") for n, c in enumerate(dataset.computed_columns)]
+    found += [(f"_f{n}", literal(f"{c.name}: cannot be computed")) for n, c in enumerate(dataset.computed_columns)]
     for n, check in _row_checks(dataset, "quarantine"):
-        found += [(f"_k{n} = 1", f"check {check.name}"), (f"_k{n} = 2", f"check {check.name}: cannot be computed")]
-    judged = [(f"_problem is null and {condition}", literal(reason)) for condition, reason in found]
+        found += [(f"_k{n} = 1", literal(f"check {check.name}")), (f"_k{n} = 2", literal(f"check {check.name}: cannot be computed"))]
+    judged = [(f"_problem is null and {condition}", reason) for condition, reason in found]
     return _list([("_problem is not null", "_problem"), *judged])
 
 
 def _column_reasons(dataset: Dataset, column: Column) -> list[tuple[str, str]]:
-    """Return (condition, reason) for each way in which a column refuses a row."""
+    """Return (condition, reason) for each way in which a column refuses a row; the reason quotes its value where the dataset says so."""
     found = []
     numbers = {c.name: n for n, c in enumerate(dataset.read_columns)}
     name, number = identifier(column.name), numbers.get(column.name)
     text = name if number is None else identifier(f"_{number}")
     if number is not None and column.type != "varchar":
-        found.append((f"{text} is not null and {name} is null", f"{column.name}: not {declared_type(column.type)}"))
+        found.append(
+            (
+                f"{text} is not null and {name} is null",
+                literal(f"{column.name}: not {declared_type(column.type)}") + _quoting(dataset, text),
+            )
+        )
     if column.required or column.name in dataset.key:
-        found.append((f"{text} is null", f"{column.name}: required"))
+        found.append((f"{text} is null", literal(f"{column.name}: required")))
     if column.name in dataset.target.partition_by and column.type == "varchar":
         texts = ", ".join(literal(value) for value in IMPOSSIBLE_PARTITIONS)
-        found.append((f"lower({name}) in ({texts})", f"{column.name}: a partition's value cannot be this text"))
+        found.append(
+            (f"lower({name}) in ({texts})", literal(f"{column.name}: a partition's value cannot be this text") + _quoting(dataset, text))
+        )
     return found
+
+
+def _quoting(dataset: Dataset, text: str) -> str:
+    """Return what puts a value behind its reason, kept apart by a mark so that reasons can be counted without it; mostly nothing."""
+    if not dataset.reports.values:
+        return ""
+    return f" || {literal(VALUE_MARK)} || if(length({text}) > {LONGEST_VALUE}, left({text}, {LONGEST_VALUE}) || '...', {text})"
+
+
+def without_value(reason: str) -> str:
+    return f"split_part({reason}, {literal(VALUE_MARK)}, 1)"
+
+
+def with_value(reason: str) -> str:
+    return f"replace({reason}, {literal(VALUE_MARK)}, ': ')"
 
 
 def _broken(dataset: Dataset, action: str) -> str:

@@ -20,6 +20,7 @@ from core.ledger import AMENDED, amended
 from core.pruning import Condition, conditions
 from core.session import UNBLAMED
 from core.source import CRON
+from core.telling import told
 
 RAN: Final = "lakelet/ran"
 """The mark that tells when a transform last ran (ms)."""
@@ -158,7 +159,7 @@ def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Trans
     except UNBLAMED:
         raise
     except duckdb.Error as error:
-        raise _failed(transform, error) from error
+        raise _failed(transform, error) from None
     return Planned(lake.uri(transform.target.path), schema, transform.target.partition_by)
 
 
@@ -174,7 +175,7 @@ def _fragments(connection: duckdb.DuckDBPyConnection, transform: Transform, tabl
     except UNBLAMED:
         raise
     except duckdb.Error as error:
-        raise _failed(transform, error) from error
+        raise _failed(transform, error) from None
 
 
 def _refuse_older(target: Snapshot, marks: Mapping[str, int]) -> None:
@@ -185,7 +186,7 @@ def _refuse_older(target: Snapshot, marks: Mapping[str, int]) -> None:
 
 
 def _failed(transform: Transform, error: Exception) -> LakeError:
-    said = " ".join(str(error).split())
+    found = told(error, sql=transform.query, values=transform.reports.values)
     return Terminal(
-        f"transform {transform.name}", expected="its SQL to run", found=said, remedy=f"Mend {transform.sql}; its table is unchanged."
+        f"transform {transform.name}", expected="its SQL to run", found=found, remedy=f"Mend {transform.sql}; its table is unchanged."
     )

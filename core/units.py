@@ -4,7 +4,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
-BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
 def size(text: str) -> int:
@@ -13,6 +13,12 @@ def size(text: str) -> int:
     if not found or found[2] not in BYTES:
         raise ValueError(f"{text} is no size such as 64MB; units are {', '.join(BYTES)}")
     return int(found[1]) * BYTES[found[2]]
+
+
+def spoken(number: int) -> str:
+    """Return bytes as a person reads them, such as 1.5 GiB."""
+    name = next((name for name in ("TiB", "GiB", "MiB", "KiB") if number >= BYTES[name]), "B")
+    return f"{number / BYTES[name]:.1f}".removesuffix(".0") + f" {name}"
 
 
 def duration(text: str) -> timedelta:

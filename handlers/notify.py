@@ -74,7 +74,7 @@ def publish(settings: Settings, notice: Notice) -> None:
             MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
         )
     except (BotoCoreError, ClientError) as error:
-        raise Transient(f"topic {topic}", expected="it to take a message", found=str(error), remedy="See the function's role.") from error
+        raise Transient(f"topic {topic}", expected="it to take a message", found=str(error), remedy="See the function's role.") from None
 
 
 @lru_cache(maxsize=2)

@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, wraps
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any, Final
 
 from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit, single_metric
 
+from core.errors import LakeError
 from core.loading import Ingested, Withdrawn
 from core.run import Begun, Published, Step, Undone, Unknown, Violated
 from core.transform import Transformed
@@ -24,7 +27,7 @@ Measures = Mapping[str, float]
 
 def observed(handler: Handler) -> Handler:
     """Give a handler a logger that knows the request, its cold start as a metric, and a trace where the request is traced."""
-    logged = logger.inject_lambda_context(clear_state=True)(handler)
+    logged = logger.inject_lambda_context(clear_state=True)(_guarded(handler))
 
     @wraps(handler)
     def traced(event: Any, context: Any) -> Any:
@@ -33,6 +36,27 @@ def observed(handler: Handler) -> Handler:
             return logged(event, context)
 
     return traced
+
+
+class Unforeseen(Exception):
+    """What nobody raised on purpose: named by its kind and place."""
+
+
+def _guarded(handler: Handler) -> Handler:
+    """Let an error that is not Lakelet's own leave its text behind: Lambda would log it, and it may hold a row's values."""
+
+    @wraps(handler)
+    def guarded(event: Any, context: Any) -> Any:
+        try:
+            return handler(event, context)
+        except LakeError:
+            raise
+        except Exception as error:
+            frames = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in extract_tb(error.__traceback__)]
+            logger.error("unforeseen", extra={"error": type(error).__name__, "where": frames[-20:]})
+            raise Unforeseen(f"{type(error).__name__} at {frames[-1]}") from None
+
+    return guarded
 
 
 @cache

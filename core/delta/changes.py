@@ -12,8 +12,9 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from core.delta.protocol import refuse_unwritable
-from core.delta.snapshot import RECORD, UPKEEP, DataFile, Snapshot, first_line
+from core.delta.snapshot import RECORD, UPKEEP, DataFile, Snapshot
 from core.errors import Conflict
+from core.telling import first_line
 
 LOCK: Final = "lakelet"
 """The transaction id that every Change which removes files takes one further: the table's optimistic lock."""
@@ -71,7 +72,7 @@ def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
     except (CommitFailedError, DeltaError, OSError) as error:
         if (landed := _landed(snapshot, attempt)) is not None:
             return landed
-        raise Conflict(f"commit to {snapshot.uri} at version {snapshot.version}", found=first_line(error), remedy="Try again.") from error
+        raise Conflict(f"commit to {snapshot.uri} at version {snapshot.version}", found=first_line(error), remedy="Try again.") from None
 
 
 def _landed(snapshot: Snapshot, attempt: str) -> int | None:

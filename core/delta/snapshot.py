@@ -18,6 +18,7 @@ from core.delta import log
 from core.delta.protocol import refuse_unreadable
 from core.errors import Transient
 from core.storage import Store, open_store
+from core.telling import first_line
 
 RECORD: Final = "lakelet"
 """The key of the commit's metadata under which its record (balance, objects) stands."""
@@ -177,7 +178,7 @@ def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:
     except TableNotFoundError:
         return None
     except OSError as error:
-        raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from error
+        raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from None
     refuse_unreadable(uri, table.protocol())
     return Snapshot(table)
 
@@ -246,7 +247,3 @@ def _moment(commit: Mapping[str, Any]) -> datetime:
 def _with_record(commit: dict[str, Any]) -> dict[str, Any]:
     record = commit.get(RECORD)
     return {**commit, RECORD: json.loads(record) if isinstance(record, str) else {}}
-
-
-def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -8,8 +8,9 @@ from deltalake import DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from core.delta.protocol import refuse_unwritable
-from core.delta.snapshot import Snapshot, address, first_line, open_table
+from core.delta.snapshot import Snapshot, address, open_table
 from core.errors import Conflict, Terminal, Transient
+from core.telling import first_line
 
 CONFIGURATION: Final = {
     "delta.setTransactionRetentionDuration": "interval 30 days",
@@ -57,13 +58,13 @@ def _create(uri: str, schema: pa.Schema, partition_by: tuple[str, ...], options:
             storage_options=dict(options),
         )
     except CommitFailedError as error:
-        raise Conflict(f"table {uri}", found=first_line(error)) from error
+        raise Conflict(f"table {uri}", found=first_line(error)) from None
     except DeltaError as error:
         if BUSY in str(error):
-            raise Conflict(f"table {uri}", found=first_line(error), remedy="Try again.") from error
-        raise Terminal(f"table {uri}", expected="it to be created", found=first_line(error), remedy="Mend its declaration.") from error
+            raise Conflict(f"table {uri}", found=first_line(error), remedy="Try again.") from None
+        raise Terminal(f"table {uri}", expected="it to be created", found=first_line(error), remedy="Mend its declaration.") from None
     except OSError as error:
-        raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from error
+        raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from None
 
 
 def _evolve(snapshot: Snapshot, wanted: pa.Schema, partition_by: tuple[str, ...], options: Mapping[str, str]) -> Snapshot:
@@ -76,7 +77,7 @@ def _evolve(snapshot: Snapshot, wanted: pa.Schema, partition_by: tuple[str, ...]
     try:
         snapshot._table.alter.add_columns([Field(f.name, f.type, nullable=True, metadata=f.metadata) for f in fields])
     except (CommitFailedError, DeltaError) as error:
-        raise Conflict(f"table {snapshot.uri}", found=first_line(error)) from error
+        raise Conflict(f"table {snapshot.uri}", found=first_line(error)) from None
     reopened = open_table(snapshot.uri, options)
     assert reopened is not None, "a table that was just altered can be opened"
     return reopened

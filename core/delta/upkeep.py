@@ -12,8 +12,9 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from core.delta.changes import upkeep_properties
 from core.delta.protocol import refuse_unwritable
-from core.delta.snapshot import Snapshot, first_line, open_table
+from core.delta.snapshot import Snapshot, open_table
 from core.errors import Conflict, Transient
+from core.telling import first_line
 
 FRAGMENT: Final = r"part-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.parquet"
 """The name of a file that the engine writes; nothing else below a table is ours to delete."""
@@ -29,7 +30,7 @@ def unreferenced(snapshot: Snapshot, kept: timedelta) -> tuple[str, ...]:
     try:
         found = snapshot._table.vacuum(retention_hours=hours, dry_run=True, enforce_retention_duration=False, full=True)
     except (DeltaError, OSError) as error:
-        raise Transient(f"table {snapshot.uri}", expected="to list its files", found=first_line(error), remedy="Try again.") from error
+        raise Transient(f"table {snapshot.uri}", expected="to list its files", found=first_line(error), remedy="Try again.") from None
     folders = "".join(f"{re.escape(quote(name, safe=''))}=[^/]*/" for name in snapshot.partition_by)
     ours, live = re.compile(folders + FRAGMENT), {file.path for file in snapshot.files}
     return tuple(sorted(path for path in found if ours.fullmatch(path) and path not in live))
@@ -40,7 +41,7 @@ def checkpoint(snapshot: Snapshot) -> None:
     try:
         snapshot._table.create_checkpoint()
     except (DeltaError, OSError) as error:
-        raise Transient(f"table {snapshot.uri}", expected="a checkpoint", found=first_line(error), remedy="Try again.") from error
+        raise Transient(f"table {snapshot.uri}", expected="a checkpoint", found=first_line(error), remedy="Try again.") from None
 
 
 @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.1, 1), reraise=True)
@@ -52,7 +53,7 @@ def clear_log(snapshot: Snapshot) -> None:
     try:
         snapshot._table.cleanup_metadata()
     except (DeltaError, OSError) as error:
-        raise Transient(f"table {snapshot.uri}", expected="to clear its log", found=first_line(error), remedy="Try again.") from error
+        raise Transient(f"table {snapshot.uri}", expected="to clear its log", found=first_line(error), remedy="Try again.") from None
 
 
 def configure(snapshot: Snapshot, properties: Mapping[str, str]) -> Snapshot:
@@ -64,7 +65,7 @@ def configure(snapshot: Snapshot, properties: Mapping[str, str]) -> Snapshot:
     except (CommitFailedError, DeltaError, OSError) as error:
         reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
         if reopened is None or not properties.items() <= reopened.properties.items():  # or else only the answer was lost
-            raise Conflict(f"table {snapshot.uri}", found=first_line(error), remedy="Try again.") from error
+            raise Conflict(f"table {snapshot.uri}", found=first_line(error), remedy="Try again.") from None
         return reopened
     reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
     assert reopened is not None, "a table that was just altered can be opened"

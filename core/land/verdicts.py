@@ -21,6 +21,7 @@ from core.session import UNBLAMED, open_session
 from core.source import JsonlSource
 from core.sql import expression
 from core.storage import ObjectRef
+from core.telling import VALUE_MARK, told
 
 DECLARED_WRONG: Final = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.NotImplementedException)
 OUT_OF: Final = (*UNBLAMED, duckdb.OutOfMemoryException)
@@ -56,9 +57,9 @@ def judge(lake: Lake, dataset: Dataset, texts: Sequence[str]) -> tuple[list[Verd
         except duckdb.InterruptException:
             lake.in_time(f"judging records of {dataset.name}")
             raise
-        except duckdb.OutOfMemoryException as error:
+        except duckdb.OutOfMemoryException:
             remedy = "Send fewer or smaller records."
-            raise TooMuch("the body", expected="records that can be judged at once", found="more", remedy=remedy) from error
+            raise TooMuch("the body", expected="records that can be judged at once", found="more", remedy=remedy) from None
     asked = {check.name for check in bench.dataset.checks}
     return verdicts, tuple(check.name for check in dataset.checks if check.name not in asked)
 
@@ -105,9 +106,9 @@ def _line_by_line(bench: Bench, texts: Sequence[str]) -> list[Verdict]:
         raise Terminal(
             f"dataset {bench.dataset.name}",
             expected="its checks and computed columns to run",
-            found=str(error).splitlines()[0],
+            found=told(error, values=bench.dataset.reports.values),
             remedy="Mend the declaration.",
-        ) from error
+        ) from None
     except OUT_OF:
         raise
     except duckdb.Error:
@@ -125,7 +126,10 @@ def _verdicts(bench: Bench, texts: Sequence[str], *, careful: bool) -> Iterator[
     quality.enforce(bench.connection, Batch(bench.dataset, (prepared,), {0: ref}, {0: path}), _is_mounted, careful=careful)
     found = bench.connection.execute("select _reasons, _failed, _warned from judged order by _row").fetchall()
     for reasons, failed, warned in found:
-        yield Verdict((*(reasons or ()), *(f"check {name}" for name in failed or ())), tuple(warned or ()))
+        yield Verdict(
+            (*(reason.replace(VALUE_MARK, ": ") for reason in reasons or ()), *(f"check {name}" for name in failed or ())),
+            tuple(warned or ()),
+        )
 
 
 def _is_mounted(_: str) -> bool:

@@ -4,7 +4,7 @@
 text, where that is free), `_rescued` (where the contract asks for it) and a varchar for each column that is read, in the file's order.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,8 +27,12 @@ class Relation(Protocol):
     def __call__(self, connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], /, *, careful: bool) -> str: ...
 
 
+Texts = dict[int, str] | Iterable[tuple[int, str]]
+"""Records' texts by their ordinals; where a file may hold more of them than memory does, one after another."""
+
+
 class RawRecords(Protocol):
-    def __call__(self, dataset: Dataset, file: Prepared, ordinals: Collection[int], /) -> dict[int, str]: ...
+    def __call__(self, dataset: Dataset, file: Prepared, ordinals: Collection[int], /) -> Texts: ...
 
 
 class Position(Protocol):
@@ -74,9 +78,10 @@ def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Seq
     return found if dataset.source.format in ("json", "jsonl") else depth.bounded(dataset, found)
 
 
-def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
-    """Return the original text of records by their ordinal (from 1), for rows whose `_raw` is NULL."""
-    return READERS[dataset.source.format].raw_records(dataset, file, ordinals)
+def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> Iterable[tuple[int, str]]:
+    """Yield the ordinal (from 1) and the original text of records, for rows whose `_raw` is NULL."""
+    found = READERS[dataset.source.format].raw_records(dataset, file, ordinals)
+    return found.items() if isinstance(found, dict) else found
 
 
 def position(dataset: Dataset, file: Prepared, ordinal: int) -> str:

@@ -4,7 +4,7 @@ Blank lines are no records, so a NULL in a file of one column is a quoted empty 
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,11 +15,13 @@ from core.errors import Rejected
 from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers import joined
-from core.readers.dialect import LINE_END, Buffer, Dialect
-from core.readers.files import Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.readers.dialect import Buffer, Dialect
+from core.readers.files import Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, too_large, unpacked
 from core.source import CsvOptions
+from core.units import size, spoken
 
-LONGEST_LINE = 16 << 20
+LONGEST_HEADER = 1 << 20
+"""Bytes in which a header must end."""
 NUMBER = "cast(left(parse_filename(filename), 6) as integer)"
 MISPLACED_QUOTE = "a quote stands out of place"
 
@@ -29,6 +31,7 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
     options = _options(dataset)
     path = as_utf8(dataset, file, unpacked(dataset, file, work, "csv"), options.encoding)
     with mapped(path) as data:
+        check_lines(dataset, file.name, data)
         quoted = bool(options.quote) and data.find(options.quote.encode()) >= 0
         dialect = Dialect.of(options, quoted=quoted)
         start = dialect.first(data, options.first_row)
@@ -44,13 +47,12 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             _header(dataset, file, data, start) if options.header else (_contract(dataset), start, 0 if options.first_row == 1 else -1)
         )
         parallel = not quoted or dialect.regular(data, newlines=False)
-        multiline = not parallel or _ends_long(data)
         regular = parallel or dialect.regular(data, newlines=True)
         if skip < 0 or not regular or not dialect.one_newline(data) or dialect.escapes_outside(data):
             mended = path.with_name(f"{path.stem}.mended.csv")
             _mend(data, mended, dialect, start, len(names))
-            return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=multiline)
-    return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=multiline)
+            return Prepared(file.number, mended, file.name, names, original=path, start=start, quoted=quoted, multiline=not parallel)
+    return Prepared(file.number, path, file.name, names, start=start, skip=skip, quoted=quoted, multiline=not parallel)
 
 
 def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
@@ -78,21 +80,21 @@ def _with_header_again(connection: duckdb.DuckDBPyConnection, dataset: Dataset, 
     found: set[int] = set()
     for group in _alike(files):
         if repeated := joined.is_header(dataset, group[0].header):
-            scan = _scan(_options(dataset), group, careful=True)
+            scan = _scan(dataset, group, careful=True)
             found |= {number for (number,) in connection.execute(f"select distinct {NUMBER} from {scan} where {repeated}").fetchall()}
     return found
 
 
-def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> dict[int, str]:
-    """Return the text of the given records as it came, without its line end."""
-    dialect, wanted, found = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), {}
+def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> Iterator[tuple[int, str]]:
+    """Yield the text of the given records as it came, without its line end."""
+    dialect, wanted, left = Dialect.of(_options(dataset), quoted=file.quoted), set(ordinals), len(set(ordinals))
     with mapped(file.original or file.path) as data, closing(dialect.records(data, file.start, len(file.header))) as records:
         for ordinal, piece in enumerate(records, 1):
             if ordinal in wanted:
-                found[ordinal] = bytes(data[piece.start : piece.end]).decode()
-                if len(found) == len(wanted):
-                    break
-    return found
+                yield ordinal, bytes(data[piece.start : piece.end]).decode()
+                left -= 1
+            if not left:
+                break
 
 
 def position(_: Dataset, __: Prepared, ordinal: int) -> str:
@@ -103,9 +105,10 @@ def position(_: Dataset, __: Prepared, ordinal: int) -> str:
 def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
     """Translate DuckDB's error, without the line that it quotes."""
     line = re.search(r"CSV Error on Line: (\d+)", str(error))
-    longest = "maximum line size" in str(error).lower()
-    found = f"a line of more than {LONGEST_LINE >> 20} MB" if longest else "a file that DuckDB cannot split"
-    return refused(dataset, file.name, "unreadable", "the CSV cannot be read", found=found + (f" (line {line[1]})" if line else ""))
+    where = f" (line {line[1]})" if line else ""
+    if "maximum line size" in str(error).lower():
+        return record_exceeded(dataset, file.name, where)
+    return refused(dataset, file.name, "unreadable", "the CSV cannot be read", found=f"a file that DuckDB cannot split{where}")
 
 
 def _options(dataset: Dataset) -> CsvOptions:
@@ -121,21 +124,27 @@ def _contract(dataset: Dataset) -> tuple[str, ...]:
 def _header(dataset: Dataset, file: RawFile, data: Buffer, start: int) -> tuple[tuple[str, ...], int, int]:
     """Return the names, where the records begin, and how many lines DuckDB shall skip; -1: it cannot."""
     dialect = Dialect.of(_options(dataset))
-    record = dialect.record.match(data, start)
+    record = dialect.record.match(data, start, start + LONGEST_HEADER)
     if record is None:
         raise headers.mismatch(dataset, file.name, "a quote out of place in the header")
-    names = tuple(dialect.text(field) for field in dialect.split(record[1]))
+    if record.end(1) == start + LONGEST_HEADER < len(data):
+        raise too_large(
+            dataset, file.name, "the header is too long", f"a line of at most {spoken(LONGEST_HEADER)}", f"{_begins(record[1])} without end"
+        )
+    fields = dialect.split(record[1])
+    headers.check_width(dataset, file.name, len(fields))
+    names = tuple(dialect.text(field) for field in fields)
     headers.check_header(dataset, file.name, names)
     simple = start == 0 and not re.search(rb"[\r\n]", record[1])
     return names, record.end(), 1 if simple else -1
 
 
-def _ends_long(data: Buffer) -> bool:
-    """Tell whether the last line has to be read in sequence: a parallel scan drops one longer than its buffer (DuckDB issue 25825)."""
-    end = len(data)
-    while end and data[end - 1] in b"\r\n":
-        end -= 1
-    return end > LONGEST_LINE and LINE_END.search(data, end - LONGEST_LINE, end) is None
+def _longest(dataset: Dataset) -> int:
+    return size(dataset.source.limits.record)
+
+
+def _begins(text: bytes) -> str:
+    return repr(text[:20].decode(errors="replace"))
 
 
 def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) -> None:
@@ -171,7 +180,7 @@ def _select(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
             *columns,
         ]
     )
-    return f"select\n    {selected}\nfrom {_scan(options, files, careful)}"
+    return f"select\n    {selected}\nfrom {_scan(dataset, files, careful)}"
 
 
 def _text(place: int, null: str, marks: dict[str, str]) -> str:
@@ -198,18 +207,18 @@ def _problem(dataset: Dataset, file: Prepared, careful: bool) -> str:
         again = literal(joined.HEADER_AGAIN if options.header else joined.NO_HEADER)
         cases.append(f"when {repeated} then {again if careful else f'error({again})'}")
     if width > 1:
-        count = " + ".join(f"cast(f{place} is not null as integer)" for place in range(width))
-        cases.append(f"when f{width - 1} is null then 'too few fields: ' || ({count}) || ' instead of {width}'")
+        count = f"list_count([{', '.join(f'f{place}' for place in range(width))}])"  # a sum of 1,000 is deeper than DuckDB goes
+        cases.append(f"when f{width - 1} is null then 'too few fields: ' || {count} || ' instead of {width}'")
     return f"case {' '.join(cases)} end"
 
 
-def _scan(options: CsvOptions, files: Sequence[Prepared], careful: bool) -> str:
-    file = files[0]
+def _scan(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
+    options, file = _options(dataset), files[0]
     quote, escape = (options.quote, options.escape) if file.quoted else ("", "")
     impossible = Dialect.of(options).impossible.decode()
     columns = ", ".join(f"'f{place}': 'VARCHAR'" for place in range(len(file.header) + 1))
     # DuckDB 1.5 refuses null_padding with line breaks inside quotes unless the scan is sequential.
-    longest = min(LONGEST_LINE, max(1 << 21, *(one.path.stat().st_size for one in files)))
+    longest = min(_longest(dataset), max(1 << 21, *(one.path.stat().st_size for one in files)))
     parallel = "false" if file.multiline or careful else "true"
     return (
         f"read_csv([{', '.join(literal(str(one.path)) for one in files)}], columns = {{{columns}}},\n"

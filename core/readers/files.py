@@ -1,9 +1,7 @@
 """Local copies of raw objects: unpacked and decoded to UTF-8 once, as streams. Knows no format and reads no record."""
 
 import codecs
-import gzip
 import shutil
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +11,10 @@ from typing import BinaryIO
 
 from core.contract import Dataset
 from core.errors import Rejected
+from core.readers import packed
+from core.units import size, spoken
 
 CHUNK = 1 << 20
-GZIP = b"\x1f\x8b"
 BOM = "\ufeff"
 
 
@@ -63,19 +62,18 @@ def refused(dataset: Dataset, name: str, reason: str, subject: str, *, expected:
     return Rejected(reason, f"{dataset.name}: {subject}", expected=expected, found=f"{found} in {name}" if found else name, remedy=remedy)
 
 
-def too_large(dataset: Dataset, name: str, subject: str, *, expected: str, found: str) -> Rejected:
-    """Return the error that sets one object aside because reading it takes more than this machine has."""
-    remedy = "Cut the file, or give it more memory and replay it; the file is in rejected/too_large/."
-    return Rejected("too_large", f"{dataset.name}: {subject} is too large", expected=expected, found=f"{found} in {name}", remedy=remedy)
-
-
 def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Path:
-    """Return the file under its number, without gzip (known by its magic); raises Rejected if it is empty, truncated or packed twice."""
+    """Return the file under its number, without gzip (known by its magic).
+
+    Raises Rejected if it is empty, truncated, packed twice, or larger than its limits.
+    """
     target = work / f"{file.number:06d}.{extension}"
     target.unlink(missing_ok=True)
-    if _begins(file.path) == GZIP:
+    if _begins(file.path) == packed.GZIP:
         _gunzip(dataset, file, target)
     else:
+        if (found := file.path.stat().st_size) > size(dataset.source.limits.size):
+            raise size_exceeded(dataset, file.name, found)
         _link(file.path, target)
     if target.stat().st_size == 0:
         raise refused(dataset, file.name, "empty", "the file is empty", found="0 bytes")
@@ -85,6 +83,8 @@ def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Pat
 def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
     """Return the text as UTF-8 without BOM, every byte of it decoded strictly; the same path when it already is just that."""
     decoder = _decoder(dataset, file, encoding)
+    if packer := packed.packer(_begins(path, 10)):
+        raise refused(dataset, file.name, "unreadable", "the file is packed", expected="text, or gzip", found=packer)
     plain = codecs.lookup(encoding).name == "utf-8" and _begins(path, 3) != codecs.BOM_UTF8
     target = path.with_name(f"{path.stem}.utf8{path.suffix}")
     with path.open("rb") as source, open_nothing() if plain else target.open("wb") as sink:
@@ -94,6 +94,38 @@ def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
     if path.stat().st_size == 0:
         raise refused(dataset, file.name, "empty", "the file is empty", found="a byte order mark and nothing else")
     return path
+
+
+def too_large(dataset: Dataset, name: str, subject: str, expected: str, found: str) -> Rejected:
+    """Return the error of a file that is more than its contract, or the machine, can take."""
+    return refused(dataset, name, "too_large", subject, expected=expected, found=found)
+
+
+def record_exceeded(dataset: Dataset, name: str, where: str = "") -> Rejected:
+    """Return the error of a file that holds a longer record than its contract allows."""
+    limit = dataset.source.limits.record
+    return too_large(dataset, name, "a record is too long", f"at most {limit} (limits.record)", f"a longer one{where}")
+
+
+def check_lines(dataset: Dataset, name: str, data: mmap) -> None:
+    """Raise Rejected for a line that is longer than a record may be.
+
+    DuckDB takes several times its size to say so, and may drop the last one, or take it (issue 25825).
+    """
+    start, longest = 0, size(dataset.source.limits.record)
+    while len(data) - start > longest:
+        window = (start, start + longest + 1)
+        end = data.rfind(b"\n", *window)
+        if end < 0:
+            end = data.rfind(b"\r", *window)
+        if end < 0:
+            raise record_exceeded(dataset, name, f" at byte {start}")
+        start = end + 1
+
+
+def size_exceeded(dataset: Dataset, name: str, found: int) -> Rejected:
+    """Return the error of a file that has more bytes than its contract allows."""
+    return too_large(dataset, name, "the file is too large", f"at most {dataset.source.limits.size} (limits.size)", spoken(found))
 
 
 @contextmanager
@@ -123,11 +155,16 @@ def _link(source: Path, target: Path) -> None:
 
 def _gunzip(dataset: Dataset, file: RawFile, target: Path) -> None:
     try:
-        with gzip.open(file.path) as source, target.open("wb") as sink:
-            shutil.copyfileobj(source, sink, CHUNK)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise refused(dataset, file.name, "unreadable", "the gzip is truncated or damaged", expected="a whole gzip file") from error
-    if _begins(target) == GZIP:
+        packed.gunzip(file.path, target, dataset.source.limits)
+    except packed.Damaged as error:
+        target.unlink()
+        raise refused(
+            dataset, file.name, "unreadable", "the gzip is truncated or damaged", expected="a whole gzip file", found=str(error)
+        ) from error
+    except packed.TooLarge as error:
+        target.unlink()
+        raise too_large(dataset, file.name, "the file unpacks to too much", error.expected, error.found) from error
+    if _begins(target) == packed.GZIP:
         raise refused(dataset, file.name, "unreadable", "the file is packed twice", expected="one gzip", found="a gzip inside a gzip")
 
 

@@ -49,13 +49,18 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
     if not pieces:
         return "false"
     merged = [literal("".join(texts)) if isinstance(texts[0], _Literal) else texts[0] for texts in _runs(pieces)]
-    colon = '": ' if spaced else '":'
-    spoken = " and ".join(f"not contains(_raw, '{colon}{word}')" for word in SPOKEN)  # they would come out as they went in
-    return f"_raw = concat({', '.join(merged)}) and {spoken}"
+    spoken = ", ".join(map(literal, SPOKEN))
+    exact = [f"_raw = concat({', '.join(merged)})"]
+    exact += [f"({piece} in ({spoken})) is not true" for piece in pieces if isinstance(piece, _Bare)]
+    return " and ".join(exact)
 
 
 class _Literal(str):
     """A piece that stands in every record, apart from pieces that are expressions."""
+
+
+class _Bare(str):
+    """The expression of a value without quotes, where one of SPOKEN would come out as it went in."""
 
 
 def _runs(pieces: list[str]) -> Iterator[list[str]]:
@@ -83,9 +88,10 @@ def _value(sample: Any, text: Text | None) -> Iterator[str]:
     if text is None or isinstance(sample, list):
         raise Unread
     quote = '"' if isinstance(sample, str) else ""
+    value = text.expression if quote else _Bare(text.expression)
     if text.required:
-        yield from (_Literal(quote), text.expression, _Literal(quote))
+        yield from (_Literal(quote), value, _Literal(quote))
     else:
         yield f"if({text.expression} is null, 'null', {literal(quote)})"
-        yield text.expression
+        yield value
         yield f"if({text.expression} is null, '', {literal(quote)})"

@@ -18,13 +18,13 @@ from core.contract import Column, Dataset
 from core.errors import Rejected
 from core.quoting import identifier, literal, texts
 from core.readers import depth, numbers, proof
-from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, mapped, refused, unpacked
+from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, unpacked
 from core.source import JsonlOptions, JsonOptions
+from core.units import size
 
 FORMATS = {"lines": "newline_delimited", "array": "array", "concatenated": "unstructured"}
 SPACE = " \t\r\n\v\f"
 """What DuckDB takes for blank around a record: two characters more than the standard."""
-LARGEST, LARGEST_CAREFUL = 16 << 20, 128 << 20
 TOLERATED = r",\s*[}\]]|[:,\[]\s*-?(?:[nN][aA]|[iI])"
 """What DuckDB's parser takes and the standard does not: trailing commas, NaN, Infinity."""
 
@@ -41,6 +41,8 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             raise refused(
                 dataset, file.name, "unreadable", "the JSON cannot be read", expected=_EXPECTED["array"], found="no bracket at its end"
             )
+        if _layout(dataset) == "lines":
+            check_lines(dataset, file.name, data)
     if _layout(dataset) == "lines":
         _end_line(path)
     return Prepared(file.number, path, file.name)
@@ -73,7 +75,7 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
     paths = Paths(dataset)
     exact = numbers.guard(dataset)
     columns = [f"{_value(paths, column, exact)} as {identifier(column.name)}" for column in dataset.read_columns]
-    rescued = [f"{_rescued(paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
+    rescued = [f"{_rescued(dataset, paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
     lines = careful and _layout(dataset) == "lines"
     selected = ["_file", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
     structure = literal(json.dumps(paths.structure))
@@ -92,7 +94,7 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
         ]
     else:
         steps.append("json as exact")
-    scan = _scan_lines(files) if lines else _scan(dataset, files, careful)
+    scan = _scan_lines(files) if lines else _scan(dataset, files)
     query = f"(\nselect *, {depth.too_deep('json')} as deep\nfrom (\n    {scan}\n))"
     query = f"(\nselect * replace (case when deep then null else json end as json)\nfrom {query})"
     for step in steps:
@@ -114,6 +116,8 @@ def position(_: Dataset, __: Prepared, ordinal: int) -> str:
 
 def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
     """Translate DuckDB's error: where it stopped, and why."""
+    if "maximum_object_size" in str(error):
+        return record_exceeded(dataset, file.name)
     said = re.search(r"at byte (\d+) in (line|record/value) (\d+): ([a-z -]+)", str(error))
     found = f"{said[4].strip()} at byte {said[1]} of {said[2]} {said[3]}" if said else "text that is not"
     return refused(dataset, file.name, "unreadable", "the JSON cannot be read", expected=_EXPECTED[_layout(dataset)], found=found)
@@ -203,29 +207,40 @@ def _problem(dataset: Dataset, paths: Paths, exact: str) -> str:
         at, named = literal(pointer(way)), ".".join(way)
         cases.append(f"when json_type(json, {at}) not in ('OBJECT', 'NULL') then {literal(named + ': not an object')}")
         cases.append(f"when {_repeats(f'json_keys(json, {at})')} then {literal(named + ': a key stands there twice')}")
-    cases += [f"when keys = {known} then null", f"when {_repeats('keys')} then 'a key stands there twice'"]
+    cases += [f"when keys = {known} then null", f"when {_many(dataset)} then {literal(f'more than {_most_keys(dataset):,} keys')}"]
+    cases += [f"when {_repeats('keys')} then 'a key stands there twice'"]
     if dataset.source.unknown_columns == "reject":
         unknown = f"list_filter(keys, lambda key: not list_contains({known}, key))"
         cases.append(f"when not list_has_all({known}, keys) then left('unknown key(s): ' || array_to_string({unknown}, ', '), 300)")
     return "case\n        " + "\n        ".join(cases) + "\n    end"
 
 
+def _most_keys(dataset: Dataset) -> int:
+    return max(dataset.source.limits.columns, len(dataset.read_columns))
+
+
+def _many(dataset: Dataset) -> str:
+    """Return the condition that a record has more keys than it may: to compare each with each would take all memory."""
+    return f"len(keys) > {_most_keys(dataset)}"
+
+
 def _repeats(keys: str) -> str:
     return f"len({keys}) <> len(list_distinct({keys}))"
 
 
-def _rescued(paths: Paths, exact: str) -> str:
+def _rescued(dataset: Dataset, paths: Paths, exact: str) -> str:
     """Return the unknown keys as an object: a merge patch of NULLs (RFC 7396) takes the known ones away."""
     patch = literal(json.dumps(dict.fromkeys(paths.tops)))
     rest = f"cast(json_merge_patch(exact, {patch}) as varchar)"
     if exact:
         rest = f"case when bent then {numbers.unmarked(rest)} else {rest} end"
-    return f"case when json_type(json) = 'OBJECT' and not list_has_all({texts(paths.tops)}, keys) then {rest} end"
+    unknown = f"json_type(json) = 'OBJECT' and not list_has_all({texts(paths.tops)}, keys)"
+    return f"case when {_many(dataset)} then null when {unknown} then {rest} end"
 
 
-def _scan(dataset: Dataset, files: Sequence[Prepared], careful: bool) -> str:
+def _scan(dataset: Dataset, files: Sequence[Prepared]) -> str:
     paths = ", ".join(literal(str(file.path)) for file in files)
-    largest = LARGEST_CAREFUL if careful else LARGEST
+    largest = size(dataset.source.limits.record)
     return (
         "select cast(left(parse_filename(filename), 6) as integer) as _file, cast(json as varchar) as _raw, json\n"
         f"    from read_json_objects([{paths}], format = '{FORMATS[_layout(dataset)]}', filename = true,"

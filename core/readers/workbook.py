@@ -105,7 +105,7 @@ def _checked(dataset: Dataset, file: RawFile, path: Path, target: Path) -> tuple
         raise unreadable(dataset, Prepared(file.number, path, file.name), odd) from odd
     except package.TooLarge as large:
         expected = f"what fits into {file.memory >> 20:,} MiB of memory"
-        raise too_large(dataset, file.name, "the workbook", expected=expected, found=str(large)) from large
+        raise too_large(dataset, file.name, "the workbook is too large", expected, str(large)) from large
 
 
 def _options(dataset: Dataset) -> XlsxOptions:

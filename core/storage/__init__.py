@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.storage.objects import ObjectGone, ObjectRef, Store
+from core.storage.objects import ObjectGone, ObjectRef, ObjectTooLarge, Store
 
-__all__ = ["ObjectGone", "ObjectRef", "Store", "open_store"]
+__all__ = ["ObjectGone", "ObjectRef", "ObjectTooLarge", "Store", "open_store"]
 
 
 def open_store(uri: str, options: Mapping[str, str]) -> Store:

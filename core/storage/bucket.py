@@ -14,7 +14,8 @@ from obstore.store import S3Store
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.errors import LakeError, Terminal, Transient
-from core.storage.objects import ObjectRef, gone
+from core.storage.objects import ObjectRef, bounded, gone
+from core.telling import first_line
 
 CHUNK: Final = 4 << 20
 GONE: Final = ("404", "NoSuchKey", "NoSuchVersion", "412", "PreconditionFailed")
@@ -76,32 +77,36 @@ class Bucket:
                         meta = {"path": found["Key"].removeprefix(self._full("")), "version": found["VersionId"], "e_tag": found["ETag"]}
                         yield _identified({**meta, "size": found["Size"], "last_modified": found["LastModified"]})
 
-    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+    def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         try:
             with _translated(f"object {ref.key}"):
-                found = (self._fetch_plain if _is_plain(self._full(ref.key)) else self._fetch_odd)(ref, to)
+                found = (self._fetch_plain if _is_plain(self._full(ref.key)) else self._fetch_odd)(ref, to, most)
         except FileNotFoundError:
             raise gone(ref) from None
         if ref.version not in (None, found.version):
             raise gone(ref)
         return replace(found, key=ref.key)
 
-    def _fetch_plain(self, ref: ObjectRef, to: Path) -> ObjectRef:
+    def _fetch_plain(self, ref: ObjectRef, to: Path, most: int | None) -> ObjectRef:
         wanted: Any = {"version": ref.version} if ref.version and not _is_etag(ref.version) else {}
         got = obstore.get(self._store, ref.key, options=wanted)
+        found = _identified(got.meta)
+        bounded(replace(found, key=ref.key), most)
         with to.open("wb") as copy:
             for chunk in got.stream(min_chunk_size=CHUNK):
                 copy.write(chunk)
-        return _identified(got.meta)
+        return found
 
-    def _fetch_odd(self, ref: ObjectRef, to: Path) -> ObjectRef:
+    def _fetch_odd(self, ref: ObjectRef, to: Path, most: int | None) -> ObjectRef:
         """A key that obstore would normalise into another one (`a//b`, `../a`)."""
         wanted = {"VersionId": ref.version} if ref.version and not _is_etag(ref.version) else {}
         got = self._client.get_object(Bucket=self.bucket, Key=self._full(ref.key), **wanted)
-        with to.open("wb") as copy:
-            shutil.copyfileobj(got["Body"], copy, CHUNK)
         meta = {"path": ref.key, "version": got.get("VersionId"), "e_tag": got["ETag"], "size": got["ContentLength"]}
-        return _identified({**meta, "last_modified": got["LastModified"]})
+        found = _identified({**meta, "last_modified": got["LastModified"]})
+        with closing(got["Body"]) as body, to.open("wb") as copy:
+            bounded(found, most)
+            shutil.copyfileobj(body, copy, CHUNK)
+        return found
 
     def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
         """Through boto3, which takes any key."""
@@ -223,19 +228,15 @@ def _translated(subject: str) -> Iterator[None]:
             raise FileNotFoundError(subject) from error
         if isinstance(error, DENIED) or code in ("403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
             remedy = "Check the credentials and the bucket's policy."
-            raise Terminal(subject, expected="access", found=_first_line(error), remedy=remedy) from error
+            raise Terminal(subject, expected="access", found=first_line(error), remedy=remedy) from None
         if isinstance(error, obstore.exceptions.BaseError) or type(error).__module__.startswith("botocore"):
-            raise Transient(subject, found=_first_line(error), remedy="Try again.") from error
+            raise Transient(subject, found=first_line(error), remedy="Try again.") from None
         raise
 
 
 def _is_plain(key: str) -> bool:
     """Whether obstore takes a key as it is."""
     return key.isprintable() and all(part not in ("", ".", "..") for part in key.split("/"))
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _identified(meta: Mapping[str, Any]) -> ObjectRef:

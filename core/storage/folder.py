@@ -1,15 +1,21 @@
 """A folder as an object store: the version of a file is the hash of its content."""
 
+import errno
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from typing import Final
 from uuid import uuid4
 
 from core.errors import Terminal, Transient
-from core.storage.objects import ObjectRef, gone
+from core.storage.objects import ObjectGone, ObjectRef, bounded, gone
+
+UNREAD: Final = "unread"
+"""The version of a file that is too large to be read: which one it is tell its size and time."""
 
 
 class Folder:
@@ -35,14 +41,18 @@ class Folder:
                 path = Path(directory, name)
                 try:
                     status = path.stat()
-                except FileNotFoundError:  # gone since, or a link to nowhere
-                    continue
+                except OSError as error:
+                    if error.errno in (errno.ENOENT, errno.ELOOP):  # gone since, or a link to nowhere or to itself
+                        continue
+                    raise
                 yield ObjectRef(path.relative_to(self.root).as_posix(), None, status.st_size, _instant(status.st_mtime))
 
-    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
+    def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         """Link the file instead of copying it, where one disk holds both; `intact` tells later whether somebody wrote into it meanwhile."""
         source = self._path(ref.key)
         try:
+            status = _file_status(source, ref)
+            bounded(ObjectRef(ref.key, UNREAD, status.st_size, _instant(status.st_mtime)), most)
             _link_or_copy(source.resolve(), to)
             status = to.stat()
             found = ObjectRef(ref.key, _content_hash(to), status.st_size, _instant(status.st_mtime))
@@ -56,9 +66,10 @@ class Folder:
 
     def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
         path = self._path(ref.key)
-        if not path.is_file():
-            raise gone(ref)
-        status = path.stat()
+        try:
+            status = _file_status(path, ref)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+            raise gone(ref) from error
         found = ObjectRef(ref.key, _content_hash(path), status.st_size, _instant(status.st_mtime))
         if ref.version not in (None, found.version):
             raise gone(ref)
@@ -109,6 +120,18 @@ class Folder:
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)
+
+
+def _file_status(path: Path, ref: ObjectRef) -> os.stat_result:
+    """Return what a file, or the one that a link leads to, is; ObjectGone for a pipe, a socket or a device, which may have no end."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(path)
+    if not stat.S_ISREG(status.st_mode):
+        kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket"}
+        found = kinds.get(stat.S_IFMT(status.st_mode), "a device")
+        raise ObjectGone(f"object {ref.key}", expected="a file", found=found, remedy="Take it out of raw.")
+    return status
 
 
 def _is_still(path: Path, ref: ObjectRef) -> bool:

@@ -30,6 +30,14 @@ class ObjectGone(Terminal):
     """The object, or this version of it, is not there (any more)."""
 
 
+class ObjectTooLarge(Terminal):
+    """The object has more bytes than its contract allows; nothing of it was copied. `object` is which version that is."""
+
+    def __init__(self, found: ObjectRef) -> None:
+        self.object = found
+        super().__init__(f"object {found.key}", found=f"{found.size} bytes")
+
+
 class Store(Protocol):
     """What Lakelet needs of an object store. Every verb can be repeated after a crash."""
 
@@ -42,8 +50,11 @@ class Store(Protocol):
     def list(self, prefix: str) -> Iterator[ObjectRef]:
         """Yield the newest version of each object below a prefix; in a folder without their versions, which only reading would tell."""
 
-    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
-        """Copy exactly one version to a local file and return its full identity; raises ObjectGone."""
+    def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
+        """Copy exactly one version to a local file and return its full identity; raises ObjectGone.
+
+        One of more than `most` bytes is not copied: raises ObjectTooLarge.
+        """
 
     def head(self, ref: ObjectRef, length: int) -> tuple[ObjectRef, bytes]:
         """Return the full identity of exactly one version and its first bytes; raises ObjectGone."""
@@ -74,6 +85,12 @@ class Store(Protocol):
 
     def delete(self, key: str) -> None:
         """Delete an object if it is there."""
+
+
+def bounded(found: ObjectRef, most: int | None) -> None:
+    """Raise ObjectTooLarge where an object has more bytes than that."""
+    if most is not None and found.size > most:
+        raise ObjectTooLarge(found)
 
 
 def gone(ref: ObjectRef) -> ObjectGone:

@@ -12,6 +12,7 @@ from core.contract import Dataset
 from core.errors import Terminal
 from core.lake import Lake
 from core.sample import sample
+from core.telling import keep_secret
 from handlers.cli.aws import session
 
 ROUND: Final = 200
@@ -142,6 +143,7 @@ def to_api(url: str, api_key: str | None = None) -> Send:
     from botocore.httpsession import URLLib3Session
 
     http = URLLib3Session()
+    keep_secret(api_key or "")
     sign = _signer() if api_key is None else None
 
     def send(batch: Sequence[Piece]) -> int:

@@ -23,7 +23,7 @@ tried as (
 typed as (
     select * exclude (_t0, _t1, _t2, _t3, _t4, _t5),
            _t0 as "device",
-           case when (strpos(_1, '.') between 1 and length(_1) - 7 and regexp_matches(_1, '\.[0-9]{6}[0-9]*[1-9]')) or (length(_1) > 19 and not ends_with(_1, 'Z') and regexp_matches(right(_1, 6), '[+-](1[5-9]|[2-9][0-9])(:?[0-9]{2})?$|[+-][0-9]{2}:?[6-9][0-9]$')) then null when _t1 between timestamptz '0001-01-01 00:00:00Z' and timestamptz '9999-12-31 23:59:59.999999Z' and (_t1 >= timestamptz '1970-01-02 00:00:00Z' or regexp_matches(_1, '^\s*[0-9]{4}')) then _t1 end as "at",
+           case when length(_1) <= 20 and ends_with(_1, 'Z') and _t1 between timestamptz '1970-01-02 00:00:00Z' and timestamptz '9999-12-31 23:59:59.999999Z' then _t1 when (strpos(_1, '.') between 1 and length(_1) - 7 and regexp_matches(_1, '\.[0-9]{6}[0-9]*[1-9]')) or (length(_1) > 19 and not ends_with(_1, 'Z') and regexp_matches(right(_1, 6), '[+-](1[5-9]|[2-9][0-9])(:?[0-9]{2})?$|[+-][0-9]{2}:?[6-9][0-9]$')) then null when _t1 between timestamptz '0001-01-01 00:00:00Z' and timestamptz '9999-12-31 23:59:59.999999Z' and (_t1 >= timestamptz '1970-01-02 00:00:00Z' or regexp_matches(_1, '^\s*[0-9]{4}')) then _t1 end as "at",
            case when (isfinite(_t2) or isnan(_t2) or contains(lower(_2), 'inf')) and not contains(_2, '_') and (_t2 <> 0 or not regexp_matches(_2, '^[^eE]*[1-9]')) then _t2 end as "temperature",
            case when json_contains(to_json(_t3), try_cast(_3 as json)) then _t3 end as "tags",
            case when json_contains(to_json(_t4), try_cast(_4 as json)) then _t4 end as "position",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.figures import LONG
+from tests.figures import LONG
 from tests.hostile.corpora import Found, ingest, unpacked
 from tests.page import HOSTILE, write
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.faults.figures import LONG
+from tests.figures import LONG
 from tests.hostile.corpora import Found, ingest, unpacked
 from tests.page import HOSTILE, write
 

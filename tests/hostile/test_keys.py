@@ -16,7 +16,7 @@ from handlers import tasks
 from handlers.events import messages
 from handlers.ingest import take
 from tests.conftest import bucket
-from tests.faults.figures import LONG
+from tests.figures import LONG
 from tests.hostile.figures import FIGURES
 from tests.world import ORDERS, World
 

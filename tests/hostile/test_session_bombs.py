@@ -9,7 +9,7 @@ import pytest
 from core.errors import OutOfTime, Terminal
 from core.query import query
 from core.run import Undone
-from tests.faults.figures import LONG
+from tests.figures import LONG
 from tests.hostile.figures import FIGURES
 from tests.world import ORDERS, World
 

@@ -151,7 +151,7 @@ def test_an_export_holds_values_and_tells_null_from_empty(world: World) -> None:
     )
     world.run()
     body = (world.lake.store.get("exports/t/t.csv") or b"").decode()
-    assert body == 'id,s,at,l\n9007199254740993,"a,""b""\nc",2025-01-01 10:00:00.000001+00,"[x, y]"\n2,"",,\n3,,,\n'
+    assert body == 'id,s,at,l\n9007199254740993,"a,""b""\nc",2025-01-01 10:00:00.000001+00,"[""x"",""y""]"\n2,"",,\n3,,,\n'
 
 
 def test_an_empty_table_s_export_is_a_header(world: World) -> None:

@@ -317,9 +317,12 @@ def test_a_text_that_looks_like_the_reader_s_own_mark_is_refused_rather_than_ben
     assert problems(tmp_path, '{"a":"\\u0001\\u0002#1","b":"x"}') == [None]
 
 
-def test_large_records_are_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("careful", [False, True])
+def test_records_are_as_large_as_is_declared(careful: bool, tmp_path: Path) -> None:
     content = b'{"a":"' + b"x" * (20 << 20) + b'"}\n{"a":1}'
-    assert [len(row[2]) for row in read(LINES, tmp_path, content, careful=True)] == [20 << 20, 1]
+    declared = dataset("jsonl", ["a"], limits={"record": "32MiB"})
+    assert [len(row[2]) for row in read(declared, tmp_path, content, careful=careful)] == [20 << 20, 1]
+    assert rejected(LINES, tmp_path, content).reason == "too_large"
 
 
 @pytest.mark.parametrize(("token", "kind"), [("1e-400", "double"), ("-0", "double"), ("1e-400", "bigint"), ("1e-400", "decimal(12,2)")])

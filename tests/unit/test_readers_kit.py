@@ -21,11 +21,13 @@ from core.source import FORMATS
 Row = tuple[Any, ...]
 
 
-def dataset(kind: str, columns: Sequence[str | dict[str, Any]], *, unknown: str = "reject", **options: Any) -> Dataset:
+def dataset(
+    kind: str, columns: Sequence[str | dict[str, Any]], *, unknown: str = "reject", limits: dict[str, Any] | None = None, **options: Any
+) -> Dataset:
     return Dataset.model_validate(
         {
             "dataset": "orders",
-            "source": {"path": "raw/orders/", "format": kind, "options": options, "unknown_columns": unknown},
+            "source": {"path": "raw/orders/", "format": kind, "options": options, "unknown_columns": unknown, "limits": limits or {}},
             "columns": [{"name": column} if isinstance(column, str) else column for column in columns],
             "target": {"path": "processed/orders/"},
         }
@@ -176,7 +178,7 @@ def test_every_reader_gives_the_text_and_the_place_of_a_record(kind: str, tmp_pa
     (file,) = prepare(declared, tmp_path, TWO_ROWS[kind])
     with session() as connection:
         found = connection.execute(f"select _raw from ({readers.relation(connection, declared, [file])})").fetchall()
-    text = found[1][0] or readers.raw_records(declared, file, [2])[2]
+    text = found[1][0] or dict(readers.raw_records(declared, file, [2]))[2]
     assert text == {"csv": "2,y", "xlsx": '["2", "y"]', "parquet": '{"a": 2, "b": "y"}'}.get(kind, '{"a":2,"b":"y"}')
     assert readers.position(declared, file, 2) == ("Orders!3" if kind == "xlsx" else "record 2")
 

@@ -3,13 +3,30 @@
 from typing import Final
 
 from tests.guards.guard import Guard
-from tests.guards.table import amend, binaries, commit, deliveries, files, kinds, places, posts, sessions, tables, upkeep, values, versions
+from tests.guards.table import (
+    amend,
+    binaries,
+    commit,
+    deliveries,
+    files,
+    kinds,
+    limits,
+    places,
+    posts,
+    sessions,
+    tables,
+    told,
+    upkeep,
+    values,
+    versions,
+)
 
 GUARDS: Final[tuple[Guard, ...]] = (
     *deliveries.GUARDS,
     *places.GUARDS,
     *files.GUARDS,
     *binaries.GUARDS,
+    *limits.GUARDS,
     *values.GUARDS,
     *kinds.GUARDS,
     *commit.GUARDS,
@@ -19,4 +36,5 @@ GUARDS: Final[tuple[Guard, ...]] = (
     *upkeep.GUARDS,
     *posts.GUARDS,
     *sessions.GUARDS,
+    *told.GUARDS,
 )

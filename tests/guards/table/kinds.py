@@ -13,8 +13,8 @@ GUARDS: Final = (
         "a-key-twice-is-refused",
         "A JSON record that holds a key twice is set aside: one of the two values would be lost.",
         "core/readers/records.py",
-        "then null\", f\"when {_repeats('keys')} then 'a key stands there twice'\"]",
-        'then null"]',
+        "    cases += [f\"when {_repeats('keys')} then 'a key stands there twice'\"]\n",
+        "",
         (JSON + "test_a_key_that_stands_there_twice_is_bad",),
     ),
     Guard(
@@ -125,8 +125,8 @@ GUARDS: Final = (
         "proof-holds-no-constants",
         "NaN is no JSON although it is written again as it came.",
         "core/readers/proof.py",
-        "return f\"_raw = concat({', '.join(merged)}) and {spoken}\"",
-        "return f\"_raw = concat({', '.join(merged)})\"",
+        'return " and ".join(exact)',
+        "return exact[0]",
         (JSON + "test_what_only_a_tolerant_parser_takes_is_no_record",),
     ),
     Guard(

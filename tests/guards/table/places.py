@@ -170,15 +170,15 @@ GUARDS: Final = (
         "core/export.py",
         "        old = snapshot.at(last) if last is not None else None\n",
         "        old = snapshot.at(last) if last is not None else None\n"
-        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n',
+        '        lake.store.put(state, json.dumps({"version": snapshot.version, **written_as}).encode())\n',
         (EXPORTS + "test_an_export_that_was_killed_is_completed_by_the_next_run",),
     ),
     Guard(
         "export-looks-again",
         "Whoever exports an older version last notices that there is a newer one.",
         "core/export.py",
-        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n',
-        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n        break\n',
+        '        lake.store.put(state, json.dumps({"version": snapshot.version, **written_as}).encode())\n',
+        '        lake.store.put(state, json.dumps({"version": snapshot.version, **written_as}).encode())\n        break\n',
         (MINE + "test_an_export_that_was_overtaken_is_brought_up_to_the_newest_version",),
     ),
     Guard(
