@@ -164,7 +164,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
             raise Terminal(
                 f"dataset {batch.dataset.name}",
                 expected="its files to fit into memory together",
-                found=str(error).splitlines()[0],
+                found=told(error),
                 remedy="Give it more memory, or load fewer at a time.",
             ) from error
         except duckdb.Error as error:
