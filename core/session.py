@@ -44,6 +44,7 @@ def open_session(
     for setting in (
         "TimeZone = 'UTC'",
         "preserve_insertion_order = true",
+        "disabled_optimizers = 'in_clause'",  # it makes joins of long lists, and a join loses the order of rows (1.5.5)
         "python_enable_replacements = false",
         "enable_progress_bar = false",
         f"memory_limit = {literal(memory)}",

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.quoting import literal
+from core.quoting import literal, texts
 
 HEAD = 1 << 16
 SPOKEN = ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity")
@@ -48,10 +48,9 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
         pieces = []
     if not pieces:
         return "false"
-    merged = [literal("".join(texts)) if isinstance(texts[0], _Literal) else texts[0] for texts in _runs(pieces)]
-    spoken = ", ".join(map(literal, SPOKEN))
+    merged = [literal("".join(run)) if isinstance(run[0], _Literal) else run[0] for run in _runs(pieces)]
     exact = [f"_raw = concat({', '.join(merged)})"]
-    exact += [f"({piece} in ({spoken})) is not true" for piece in pieces if isinstance(piece, _Bare)]
+    exact += [f"list_contains({texts(SPOKEN)}, {piece}) is not true" for piece in pieces if isinstance(piece, _Bare)]
     return " and ".join(exact)
 
 

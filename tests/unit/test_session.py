@@ -179,3 +179,14 @@ def test_the_session_counts_in_utc_and_spills_where_it_may(world: World) -> None
         settings = dict(connection.execute("select name, value from duckdb_settings()").fetchall())
     assert (settings["TimeZone"], settings["lock_configuration"]) == ("UTC", "true")
     assert settings["temp_directory"].startswith(str(work))
+
+
+@pytest.mark.parametrize("condition", ["x in ({})", "try(x in ({}))", "x not in ({})"])
+def test_a_long_list_is_no_join(world: World, condition: str) -> None:
+    """A join loses the order of rows, by which they know their records."""
+    listed = condition.format(", ".join(f"'{n}'" for n in range(20)))
+    with world.declare(ORDERS).lake.workplace() as work, world.lake.session(work) as connection:
+        ((_, plan),) = connection.execute(
+            f"explain select x, {listed} as y from (select range::varchar as x from range(100000))"
+        ).fetchall()
+    assert "JOIN" not in plan
