@@ -11,6 +11,7 @@ ORDER = [
     "errors",
     "types",
     "units",
+    "receipt",
     "quoting",
     "source",
     "contract",
