@@ -17,7 +17,7 @@ from core.lake import Lake
 from core.land import CUTTERS, land
 from handlers import datasets, openapi
 from handlers.answers import Answer, sent, to_error, to_landed
-from handlers.http import BadRequest, keep_of, kind_of, once_of, shown, text_of
+from handlers.http import BadRequest, checked, keep_of, kind_of, once_of, shown, text_of
 from handlers.observe import logger, observed
 from handlers.work import lake_for, opened
 
@@ -26,8 +26,13 @@ DatasetName = Annotated[str, Path(description="The dataset's name.")]
 
 
 @observed
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Any, context: Any) -> dict[str, Any]:
     """Answer one request; whatever it holds, the answer is JSON of a shape that /openapi.json tells."""
+    try:
+        checked(event)
+    except BadRequest as error:
+        told = sent(to_error(error, str(context.aws_request_id)))
+        return {"statusCode": told.status_code, "headers": told.headers, "cookies": [], "body": told.body, "isBase64Encoded": False}
     http = event["requestContext"]["http"]
     logger.append_keys(method=shown(http["method"]), path=shown(event["rawPath"]))
     if http["method"].upper() != "HEAD":
@@ -82,12 +87,12 @@ def not_found(_: NotFoundError) -> Response[str]:
     path, method = app.current_event.path, app.current_event.http_method.upper()
     known = {route for rule, (route, *_) in ROUTES.items() if re.fullmatch(re.sub("<[a-z]+>", "[^/]+", rule), path)}
     if not known or method in known:
-        error = BadRequest(404, "no_such_path", "the path", expected=f"one of {', '.join(ROUTES)}", found=shown(path))
+        error = BadRequest(404, "no_such_path", "the path", expected=f"one of {', '.join(ROUTES)}", found=shown(path) or "nothing")
         return sent(to_error(error, _request_id()))
     allowed = ", ".join(sorted({"OPTIONS", *known, *(["HEAD"] if "GET" in known else [])}))
     if method == "OPTIONS":
         return sent(Answer(204, {}, {"Allow": allowed}))
-    error = BadRequest(405, "method_not_allowed", f"the method {shown(method)}", expected=allowed, headers={"Allow": allowed})
+    error = BadRequest(405, "method_not_allowed", "the method", expected=allowed, found=shown(method), headers={"Allow": allowed})
     return sent(to_error(error, _request_id()))
 
 

@@ -1,5 +1,8 @@
 """AuthorizeFunction: whether a request carries the secret key (HTTP API authorizer, payload 2.0, simple answers). In any doubt: no.
 
+The gateway keeps each answer for as long as AuthorizerResultTtlInSeconds says. So a no is said only of a key that was compared; where
+none can be had, nothing is answered: the gateway says 500 for this request, keeps nothing, and asks again with the next.
+
 The key is what it is in Secrets Manager, and for as long as Secrets Manager keeps it the one before, so that it can be changed while
 clients still send the old one. It is looked up every five minutes. Neither key is ever logged.
 """
@@ -19,23 +22,29 @@ STAGES: Final = ("AWSCURRENT", "AWSPREVIOUS")
 SECONDS: Final = 300
 
 
+class Unavailable(Exception):
+    """It cannot be told whether a key is good."""
+
+
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], _: Any) -> dict[str, bool]:
-    """Answer whether the header x-api-key holds a key that is good now."""
+def handler(event: Any, _: Any) -> dict[str, bool]:
+    """Answer whether the header x-api-key holds a key that is good now; raises Unavailable where there is none to compare with."""
     try:
-        authorized = is_good(key_in(event), keys(int(time.monotonic() // SECONDS)))
-    except Exception as error:  # no secret, no access, no network, no such event: whatever it is, nobody comes in
+        good = keys(int(time.monotonic() // SECONDS))
+    except Exception as error:  # no secret, no access, no network: whatever it is, nobody comes in
         logger.error("nobody can be authorized", extra={"error": type(error).__name__, "code": _code(error)})
-        return {"isAuthorized": False}
+        raise Unavailable("the key cannot be had") from None
+    authorized = is_good(key_in(event), good)
     if not authorized:
         logger.warning("not authorized")
     return {"isAuthorized": authorized}
 
 
-def key_in(event: dict[str, Any]) -> str:
-    """Return the key that a request carries, '' where there is none."""
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
-    return str(headers.get("x-api-key") or "")
+def key_in(event: Any) -> str:
+    """Return the key that a request carries, '' where there is none, or no such event."""
+    headers = event.get("headers") if isinstance(event, dict) else None
+    found = [value for name, value in headers.items() if str(name).lower() == "x-api-key"] if isinstance(headers, dict) else []
+    return found[0] if len(found) == 1 and isinstance(found[0], str) else ""
 
 
 def is_good(given: str, good: tuple[bytes, ...]) -> bool:

@@ -12,6 +12,8 @@ from core.status import newest
 from core.types import declared_type
 
 INTEGERS: Final = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
+MOMENT: Final = r"^[^T]+T[^.]{5}:[0-5][0-9](\.[0-9]{1,6})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])$"
+"""What a contract takes of RFC 3339's moments: no leap second, no nanoseconds, no offset of 15 hours and more."""
 
 
 def listed(lake: Lake) -> list[dict[str, Any]]:
@@ -107,6 +109,6 @@ def _typed(kind: str) -> dict[str, Any]:
         "double": {"type": "number"},
         "varchar": {"type": "string"},
         "date": {"type": "string", "format": "date"},
-        "timestamptz": {"type": "string", "format": "date-time"},
+        "timestamptz": {"type": "string", "format": "date-time", "pattern": MOMENT},
     }
     return plain.get(kind, {"type": "array"} if kind.endswith("[]") else {"type": "object"} if kind.startswith("struct") else {})

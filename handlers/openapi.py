@@ -139,14 +139,20 @@ MEANS: Final[Mapping[int, str]] = {
     403: "Not authorized; answered by the gateway.",
     404: "No such dataset; the remedy names one that is like it.",
     409: "The same request is being worked on: send it again, unchanged, after Retry-After seconds.",
-    413: f"More than {MOST_BYTES:,} bytes or {MOST_RECORDS:,} records, or than can be judged at once.",
+    413: f"More than {MOST_BYTES:,} bytes or {MOST_RECORDS:,} records, or than can be judged at once; above 10 MB answered by the gateway.",
     415: "Not JSON or JSON Lines in UTF-8, or a dataset whose files are of another format.",
     422: "Records break the contract and nothing landed, or the Idempotency-Key was used for other records.",
     429: "Too many requests; answered by the gateway.",
-    500: "Ours to mend; the log knows more by the request_id.",
-    503: "The lake does not answer: try again after Retry-After seconds.",
+    500: "Ours to mend; the log knows more by the request_id. Without one it is the gateway's: nobody can be authorized at the moment.",
+    503: "The lake does not answer: try again after Retry-After seconds. Else it is the gateway's: no function was free, or in time.",
 }
 BY_GATEWAY: Final = (401, 403, 429)
+BY_EITHER: Final = (413, 500, 503)
+SAID: Final[Mapping[int, Any]] = {
+    422: Refusal | Failure,
+    **dict.fromkeys(BY_GATEWAY, Message),
+    **dict.fromkeys(BY_EITHER, Failure | Message),
+}
 RETRY: Final = {"Retry-After": {"description": "Seconds.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
 
 
@@ -154,7 +160,7 @@ def responses(status: int, description: str, model: type[BaseModel], *failures: 
     """Return what a route may answer: its own answer, its failures, and those that every route has."""
     found: dict[int, Any] = {status: {"description": description, "content": {"application/json": {"model": model}}}}
     for failure in (*failures, *BY_GATEWAY, 500, 503):
-        said: Any = Message if failure in BY_GATEWAY else Refusal | Failure if failure == 422 else Failure
+        said: Any = SAID.get(failure, Failure)
         found[failure] = {"description": MEANS[failure], "content": {"application/json": {"model": said}}}
         if failure in (409, 503):
             found[failure]["headers"] = RETRY
@@ -218,7 +224,8 @@ PARAMETERS: Final = [
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The same key and records again are the same object and the same answer, for 30 days.",
+        "description": "The same key and records again are the same object and the same answer, for 30 days. A key is its caller's own: "
+        "the user's or role's under IAM; all who share a secret API key are one caller.",
         "schema": {"type": "string", "pattern": f"^{KEY}$", "minLength": 1, "maxLength": 255},
     },
 ]

@@ -42,7 +42,10 @@ def answer(cloud: Cloud, api_id: str, path: str, request: Request) -> Response:
         return _message(404, "Not Found")
     if (request.content_length or 0) > LARGEST:
         return _message(413, "Request Entity Too Large")
-    event = event_of(matched, request, path, cloud.account)
+    try:
+        event = event_of(matched, request, path, cloud.account)
+    except (OSError, UnicodeDecodeError):  # pieces that are none, or an address
+        return _message(400, "Bad Request")
     refused, event = _authorized(cloud, matched, event)
     if refused:
         return refused
@@ -105,7 +108,8 @@ def event_of(matched: Matched, request: Request, path: str, account: str) -> dic
 def _authorized(cloud: Cloud, matched: Matched, event: dict[str, Any]) -> tuple[Response | None, dict[str, Any]]:
     """Ask the route's Lambda authorizer: without what it looks at nobody is asked, and the answer is 401. IAM lets in whoever comes."""
     if matched.route.authorization_type == "AWS_IAM":
-        return None, _with(event, {"iam": {"accountId": cloud.account, "accessKey": _access_key(event)}})
+        key = _access_key(event)
+        return None, _with(event, {"iam": {"accountId": cloud.account, "accessKey": key, "callerId": key, "userId": key}})
     if matched.route.authorization_type != "CUSTOM":
         return None, event
     authorizer = matched.api.authorizers[matched.route.authorizer_id]

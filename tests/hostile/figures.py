@@ -10,6 +10,7 @@ ROWS: Final = {
     "bombs": "SQL that would take all time or memory",
     "names": "Names and values that carry SQL",
     "keys": "Object keys, by each envelope and by sweep, loaded, archived, undone, rejected and replayed",
+    "http": "Requests to the HTTP API: drawn from its own document by schemathesis, and bent by hand",
 }
 
 FIGURES: Final = Figures(ROWS, HOSTILE)

@@ -232,6 +232,58 @@ def test_a_request_that_is_underway_is_asked_to_wait(here: Api, monkeypatch: pyt
     assert len(here.world.keys("raw/")) == 1
 
 
+def as_caller(user: str) -> dict[str, Any]:
+    return {"authorizer": {"iam": {"userId": user, "callerId": user, "accountId": "111122223333"}}}
+
+
+def test_an_idempotency_key_is_its_callers_own(there: Api) -> None:
+    path, headers = "/v1/datasets/readings/records", {**JSON, "Idempotency-Key": "order-1"}
+    first = there.request("POST", path, '{"id":1}', headers, **as_caller("AIDAANN"))
+    second = there.request("POST", path, '{"id":2}', headers, **as_caller("AIDABOB"))
+    third = there.request("POST", path, '{"id":1}', headers, **as_caller("AROAJOB:monday"))
+    nobody = there.request("POST", path, '{"id":1}', headers)
+    assert [told.status for told in (first, second, third, nobody)] == [202] * 4
+    assert len({told.body["key"] for told in (first, second, third, nobody)}) == 4
+
+    assert there.request("POST", path, '{"id":1}', headers, **as_caller("AIDAANN")).body == first.body
+    assert there.request("POST", path, '{"id":1}', headers, **as_caller("AROAJOB:tuesday")).body == third.body, "a role's new session"
+    assert there.request("POST", path, '{"id":1}', headers, authorizer={"lambda": {}}).body == nobody.body, "all who share a key"
+    reused = there.request("POST", path, '{"id":3}', headers, **as_caller("AIDABOB"))
+    assert (reused.status, reused.error["code"]) == (422, "idempotency_key_reused")
+    there.world.run()
+    assert there.world.values("select id from readings order by id") == [1, 1, 1, 2]
+
+
+GOOD: dict[str, Any] = payload("POST", "/v1/datasets/readings/records", '{"id":1}', JSON)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None, [], "x", 5, True, {}, {"requestContext": None}, {"requestContext": []}, {"requestContext": {"http": None}},
+        {"version": "1.0", "httpMethod": "GET", "path": "/health", "headers": None, "requestContext": {"httpMethod": "GET", "stage": "x"}},
+        {"requestContext": {"elb": {}}, "httpMethod": "GET", "path": "/health"}, {"Records": []}, {"run": "hourly"},
+        *({name: value for name, value in GOOD.items() if name != gone} for gone in ("rawPath", "requestContext")),
+        *({**GOOD, "headers": wrong} for wrong in ([], "x", {"a": ["b"]}, {"a": None}, 5)),
+        *({**GOOD, "queryStringParameters": wrong} for wrong in ([], "x", {"partial": ["true"]}, {"partial": True})),
+        *({**GOOD, "body": wrong} for wrong in (5, {"id": 1}, [], True)),
+        *({**GOOD, "isBase64Encoded": wrong} for wrong in ("true", 1, [])),
+        *({**GOOD, "rawPath": wrong} for wrong in (None, 5, ["/health"])),
+        *({**GOOD, "requestContext": {**GOOD["requestContext"], "http": wrong}} for wrong in ({}, {"method": None}, {"method": 5}, "GET")),
+        *({**GOOD, "requestContext": {**GOOD["requestContext"], "authorizer": wrong}} for wrong in ("x", [1], {"iam": "x"}, {"iam": [1]})),
+    ],
+    ids=lambda event: json.dumps(event)[-60:],
+)  # fmt: skip
+def test_an_event_that_no_http_api_sent_is_told_so(here: Api, event: Any) -> None:
+    answer = here.functions.invoke(api, event)
+    assert set(answer) == {"statusCode", "headers", "cookies", "body", "isBase64Encoded"}
+    error = json.loads(answer["body"])["error"]
+    assert (answer["statusCode"], error["code"], error["remedy"]) == (400, "no_such_event", "Call the API by its address.")
+    assert answer["headers"]["Content-Type"] == "application/json"
+    assert here.world.keys() == set()
+    assert [line["code"] for line in here.functions.said() if line.get("message") == "answered"] == ["no_such_event"]
+
+
 @pytest.mark.parametrize("key", ["", " ", "a b", "é", "x" * 256, "a\nb", "\x00"])
 def test_an_idempotency_key_is_plain_text(here: Api, key: str) -> None:
     told = here.post('{"id":1}', {**JSON, "Idempotency-Key": key})
@@ -364,6 +416,23 @@ def test_a_body_that_is_no_json_is_told_so(here: Api, body: str) -> None:
 def test_bytes_that_are_no_utf_8_are_told_so(here: Api, body: bytes) -> None:
     assert (here.post(body).status, here.post(body).error["code"]) == (400, "malformed_body")
     assert here.post(body, LINES).status == 400
+
+
+def test_bytes_that_a_gateway_replaced_are_told_so(here: Api) -> None:
+    sent = b'{"id":1,"place":{"city":"Z\xfcrich"}}'
+    replaced = sent.decode("utf-8", "replace")
+    told = here.post(replaced, {**JSON, "Content-Length": str(len(sent))})
+    assert (told.status, told.error["code"]) == (400, "malformed_body")
+    assert here.world.keys() == set()
+    for length in (len(replaced.encode()), "", "x", "-1"):
+        assert here.post(replaced, {**JSON, "Content-Length": str(length)}).status == 202, "a character that was sent"
+    assert here.post(replaced.encode(), {**JSON, "Content-Length": str(len(replaced.encode()))}).status == 202
+
+
+def test_a_path_ends_where_it_ends(here: Api) -> None:
+    for path in ("/health", "/v1/datasets", "/v1/datasets/readings"):
+        for wrong in (f"{path}\n", f"{path}\n\n", f"{path}\r", f"{path} ", f"{path}\x00", f"\n{path}"):
+            assert here.request("GET", wrong).status == 404
 
 
 def test_base64_that_is_none_is_told_so(here: Api) -> None:
@@ -541,6 +610,17 @@ def test_what_the_record_schema_takes_is_taken(here: Api) -> None:
     for record in good:
         jsonschema.validate(record, schema)
         assert here.post(json.dumps(record)).status == 202
+    moments = {
+        "2026-11-20T10:00:00.123456+14:59": True,
+        "0622-07-16T00:00:00-14:00": True,
+        "2026-11-20T10:00:00-15:00": False,
+        "2026-11-20T10:00:60Z": False,
+        "2026-11-20T10:00:00.1234567Z": False,
+    }
+    for moment, right in moments.items():
+        record = {"id": 4, "placed": moment}
+        assert jsonschema.Draft202012Validator(schema).is_valid(record) == right
+        assert here.post(json.dumps(record)).status == (202 if right else 422)
     for record in ({}, {"id": "x"}, {"id": 2**63}, {"id": 1, "place": 5}, {"id": 1, "new": 1}, {"id": 1, "amount": 1e17}):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(record, schema)

@@ -1,7 +1,9 @@
 """Who sends the secret key comes in; in any doubt, nobody does."""
 
+import logging
+import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TextIO, cast
 from uuid import uuid4
 
 import boto3
@@ -72,21 +74,37 @@ def test_an_empty_secret_lets_nobody_in() -> None:
 
 
 @pytest.mark.usefixtures("secret")
-@pytest.mark.parametrize("event", [{}, {"headers": []}, {"headers": "x"}, {"headers": {"x-api-key": ["first-key"]}}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        {}, None, [], "x", 5, {"headers": []}, {"headers": "x"}, {"headers": {"x-api-key": ["first-key"]}}, {"headers": {5: "first-key"}},
+        {"headers": {"x-api-key": "first-key", "X-API-KEY": "first-key"}}, {"headers": {"x-api-key": {"first-key": 1}}},
+        {"authorizationToken": "first-key", "type": "TOKEN"}, {"identitySource": ["first-key"]}, {"body": "first-key"},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_an_event_that_is_none_lets_nobody_in(event: Any) -> None:
     assert authorize.handler(event, Context()) == {"isAuthorized": False}
 
 
 @pytest.mark.usefixtures("secret")
-def test_a_secret_that_cannot_be_had_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    for name, value in ((authorize.SECRET, "nothing"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:9")):
-        monkeypatch.setenv(name, value)
-        forget()
-        assert not asked({"x-api-key": "first-key"})
-    monkeypatch.delenv(authorize.SECRET)
-    forget()
-    assert not asked({"x-api-key": "first-key"})
-    assert "first-key" not in capsys.readouterr().out
+def test_a_secret_that_cannot_be_had_lets_nobody_in_and_is_no_answer_that_a_gateway_would_keep(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cast("logging.StreamHandler[TextIO]", authorize.logger.registered_handler).stream = sys.stdout  # pytest's, of this moment
+    for name, value in ((authorize.SECRET, "nothing"), ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"), (authorize.SECRET, None)):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, value) if value else patch.delenv(name)
+            forget()
+            for key in ("first-key", "wrong", ""):
+                with pytest.raises(authorize.Unavailable) as refused:
+                    asked({"x-api-key": key})
+            assert refused.value.__suppress_context__, "what a log shows of it names no secret"
+        authorize._client.cache_clear()
+        assert asked({"x-api-key": "first-key"}), "it is asked again with the next request"
+    told = capsys.readouterr().out
+    assert "nobody can be authorized" in told
+    assert "first-key" not in told
 
 
 def test_nothing_but_boto3_is_loaded_to_compare_two_texts() -> None:

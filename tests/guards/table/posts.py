@@ -6,6 +6,7 @@ from tests.guards.guard import Guard
 
 API: Final = "unit/test_api.py::"
 AUTHORIZE: Final = "unit/test_authorize.py::"
+OUTAGE: Final = "test_a_secret_that_cannot_be_had_lets_nobody_in_and_is_no_answer_that_a_gateway_would_keep"
 LAND: Final = "unit/test_land.py::"
 MINE: Final = "faults/test_guards.py::"
 STORAGE: Final = "unit/test_storage.py::"
@@ -167,9 +168,17 @@ GUARDS: Final = (
         "bodies-are-utf-8",
         "A body that is no UTF-8 is refused, and not landed with question marks.",
         "handlers/http.py",
-        'return str(data, "utf-8").removeprefix',
-        'return str(data, "utf-8", "replace").removeprefix',
+        'text = str(data, "utf-8").removeprefix',
+        'text = str(data, "utf-8", "replace").removeprefix',
         (API + "test_bytes_that_are_no_utf_8_are_told_so",),
+    ),
+    Guard(
+        "replaced-bytes-are-refused",
+        "A body that a gateway read as text, putting U+FFFD where it was none, is refused and not landed like that.",
+        "handlers/http.py",
+        'if "\\ufffd" in text and len(data) != _length(event, len(data)):',
+        "if False:",
+        (API + "test_bytes_that_a_gateway_replaced_are_told_so",),
     ),
     Guard(
         "encoded-bodies-are-refused",
@@ -189,10 +198,42 @@ GUARDS: Final = (
     ),
     Guard(
         "in-doubt-nobody-comes-in",
-        "Whatever goes wrong while a key is looked up, the answer is no.",
+        "Whatever goes wrong while a key is looked up, nobody comes in.",
         "handlers/authorize.py",
-        '        return {"isAuthorized": False}\n    if not',
-        '        return {"isAuthorized": True}\n    if not',
-        (AUTHORIZE + "test_a_secret_that_cannot_be_had_lets_nobody_in",),
+        'raise Unavailable("the key cannot be had") from None',
+        'return {"isAuthorized": True}',
+        (AUTHORIZE + OUTAGE,),
+    ),
+    Guard(
+        "an-outage-is-no-denial",
+        "Where no key can be had nothing is answered: the gateway would keep a no for minutes.",
+        "handlers/authorize.py",
+        'raise Unavailable("the key cannot be had") from None',
+        'return {"isAuthorized": False}',
+        (AUTHORIZE + OUTAGE,),
+    ),
+    Guard(
+        "an-idempotency-key-is-its-caller-s",
+        "Two callers who chose the same key are two requests: the second is neither refused nor answered as the first.",
+        "handlers/http.py",
+        'return f"{caller}\\n{stated}" if caller else stated',
+        "return stated",
+        (API + "test_an_idempotency_key_is_its_callers_own[folder]",),
+    ),
+    Guard(
+        "a-session-is-no-caller",
+        "A role's caller who starts anew and sends a request again is the same caller: else its records would land twice.",
+        "handlers/http.py",
+        'return str(said).partition(":")[0]',
+        "return str(said)",
+        (API + "test_an_idempotency_key_is_its_callers_own[folder]",),
+    ),
+    Guard(
+        "events-are-looked-at-first",
+        "An event that no HTTP API sent is told so, before a part of it is taken for what it is not.",
+        "handlers/api.py",
+        "        checked(event)\n",
+        "        pass\n",
+        (API + "test_an_event_that_no_http_api_sent_is_told_so",),
     ),
 )
