@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from core import contract, source
 from core.contract import Dataset, Declaration, Transform
 from core.errors import InvalidProject, Problem, Terminal
 from core.project import Project, refuse_unless_expression, suggest, tables_in
+from core.receipt import Prices
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,16 @@ class Reading:
     sound: tuple[tuple[Declaration, Place], ...]
     broken: frozenset[str]
     problems: tuple[Problem, ...]
+    prices: Prices = field(default_factory=Prices)
 
     @property
     def project(self) -> Project:
         """The sound declarations alone."""
+        declared = [declaration for declaration, _ in self.sound]
         return Project(
-            {d.name: d for d, _ in self.sound if isinstance(d, Dataset)}, {d.name: d for d, _ in self.sound if isinstance(d, Transform)}
+            {found.name: found for found in declared if isinstance(found, Dataset)},
+            {found.name: found for found in declared if isinstance(found, Transform)},
+            self.prices,
         )
 
 
@@ -70,7 +75,8 @@ def read(folder: Path) -> Reading:
         elif name:
             broken.add(name)
     problems += _between(sound, broken)
-    return Reading(tuple(sound), frozenset(broken), tuple(sorted(problems)))
+    prices, wrong = _prices(folder)
+    return Reading(tuple(sound), frozenset(broken), tuple(sorted([*problems, *wrong])), prices)
 
 
 def json_schema() -> dict[str, Any]:
@@ -95,16 +101,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Sequence[Problem]]:
     """Return the name that a file declares, its declaration where it is one, its place, and what is wrong with it."""
-    file = path.relative_to(folder).as_posix()
-    try:
-        text = path.read_text("utf-8")
-        node = yaml.compose(text, Loader=LOADER)
-        data: Any = LOADER("").construct_document(node) if node else None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        message = f"not YAML: {getattr(error, 'problem', None) or error}"
-        return "", None, Place(file, {}), [Problem(file, mark.line + 1 if mark else 0, "", message)]
-    place = Place(file, dict(_lines(node)))
+    node, data, place, wrong = _composed(path, folder)
+    file = place.file
+    if wrong:
+        return "", None, place, wrong
     kind = next((word for word in ("dataset", "transform") if isinstance(data, dict) and word in data), None)
     if kind is None:
         return "", None, place, [Problem(file, 1, "", "it declares neither a `dataset:` nor a `transform:`")]
@@ -118,6 +118,33 @@ def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Seq
         return name, *_transform(Transform.model_validate(data), path, place)
     except ValidationError as error:
         return name, None, place, list(_told(error, place))
+
+
+def _composed(path: Path, folder: Path) -> tuple[Any, Any, Place, Sequence[Problem]]:
+    """Return a file's YAML, as nodes and as data, its place, and why it is none."""
+    file = path.relative_to(folder).as_posix()
+    try:
+        node = yaml.compose(path.read_text("utf-8"), Loader=LOADER)
+        data: Any = LOADER("").construct_document(node) if node else None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        message = f"not YAML: {getattr(error, 'problem', None) or error}"
+        return None, None, Place(file, {}), [Problem(file, mark.line + 1 if mark else 0, "", message)]
+    return node, data, Place(file, dict(_lines(node))), []
+
+
+def _prices(folder: Path) -> tuple[Prices, Sequence[Problem]]:
+    """Return the project's own prices, or the list prices, and what is wrong with the file."""
+    file = folder / "prices.yaml"
+    if not file.is_file():
+        return Prices(), []
+    node, data, place, wrong = _composed(file, folder)
+    if wrong:
+        return Prices(), wrong
+    try:
+        return Prices.model_validate(data), list(_stands_twice(node, place.file))
+    except ValidationError as error:
+        return Prices(), list(_told(error, place))
 
 
 def _transform(declared: Transform, path: Path, place: Place) -> tuple[Transform | None, Place, Sequence[Problem]]:

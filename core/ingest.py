@@ -82,6 +82,7 @@ def patiently() -> Retrying:
 
 def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_window: bool) -> Ingested:
     lake.in_time(f"loading {dataset.name}")
+    begun = time.perf_counter()
     with lake.workplace() as work, lake.session(work) as connection:
         target = loading.ensure_target(lake, dataset, connection)
         outcomes = [_loaded_before(target, ref) for ref in refs if _is_known(target, ref)]
@@ -101,7 +102,7 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
         if not prepared:
             return Ingested(dataset.name, tuple(outcomes))
         objects = {file.number: waiting[file.number][0] for file in prepared}
-        batch = Batch(dataset, tuple(prepared), objects, {number: path for number, (_, path) in waiting.items()})
+        batch = Batch(dataset, tuple(prepared), objects, {number: path for number, (_, path) in waiting.items()}, begun)
         batch, unreadable = enforce.enforce(lake, connection, batch)
         outcomes += unreadable
         if not batch.files:

@@ -2,8 +2,10 @@
 
 import os
 import re
+import resource
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,11 +17,12 @@ import duckdb
 from core import delta, engine
 from core.contract import Dataset, Declaration
 from core.declarations import load
-from core.delta import Snapshot
+from core.delta import DataFile, Snapshot
 from core.errors import OutOfTime, Terminal
 from core.project import Project
 from core.pruning import Condition
 from core.quoting import identifier
+from core.receipt import Receipt, receipt
 from core.session import open_session
 from core.storage import Store, open_store
 from core.telling import keep_secret
@@ -54,6 +57,8 @@ class Settings:
     success_topic: str = ""
     failure_topic: str = ""
     refresh: str = ""
+    granted: int = 1769
+    """MiB of memory that the function has; elsewhere what the template gives it."""
 
     @classmethod
     def read(cls, project: str | Path | None = None, lake: str | None = None) -> "Settings":
@@ -73,6 +78,7 @@ class Settings:
             success_topic=env.get("LAKELET_SUCCESS_TOPIC", ""),
             failure_topic=env.get("LAKELET_FAILURE_TOPIC", ""),
             refresh=env.get("LAKELET_REFRESH", ""),
+            granted=int(env.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or cls.granted),
         )
 
     @property
@@ -160,6 +166,12 @@ class Lake:
         if self.seconds_left is not None and self.seconds_left <= 0:
             raise OutOfTime(work, expected="to be done before the deadline", found="no time left", remedy="What is left stays in raw.")
 
+    def receipt(self, begun: float, *, rows: int, bytes: int) -> Receipt:
+        """Say what a piece of work took that began at a `time.perf_counter()`."""
+        settings = self.settings
+        took = time.perf_counter() - begun
+        return receipt(self.project.prices, rows=rows, bytes=bytes, seconds=took, peak=_peak(), memory=settings.granted)
+
     def uri(self, path: str) -> str:
         return f"{self.settings.lake}/{path.rstrip('/')}"
 
@@ -212,11 +224,23 @@ class Lake:
         """
         snapshot = self.named_table(name)
         if snapshot is not None:
-            files = engine.wanted_files(connection, snapshot, wanted)
-            schema, _, table = name.rpartition(".")
-            view = f"{schema}.{identifier(table)}" if schema else identifier(table)
-            connection.execute(f"create or replace view {view} as {engine.relation(snapshot, files=files)}")
+            self.show(connection, name, snapshot, engine.wanted_files(connection, snapshot, wanted))
         return snapshot
+
+    def show(self, connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, files: Iterable[DataFile]) -> None:
+        """Make some files of a table visible to SQL by its name."""
+        schema, _, table = name.rpartition(".")
+        view = f"{schema}.{identifier(table)}" if schema else identifier(table)
+        connection.execute(f"create or replace view {view} as {engine.relation(snapshot, files=files)}")
+
+
+def _peak() -> int:
+    """Return the most memory that this process has held so far, in bytes."""
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM:")).split()[1]) << 10
+    except (OSError, StopIteration):  # no Linux
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def open_lake(project: str | Path | None = None, lake: str | None = None) -> Lake:

@@ -110,7 +110,7 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     reasons = quality.reasons(connection) if any(tally.quarantined for tally in tallies.values()) else {}
     warnings = quality.warnings(connection, batch.dataset)
     lake.in_time(f"loading {batch.dataset.name}")
-    change = _entered(decision.change, batch, loaded, entry)
+    change = _entered(lake, decision.change, batch, loaded, entry)
     version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
     if entry.runs_again:
         _set_aside(lake, connection, batch, tallies, found, entry)
@@ -126,13 +126,16 @@ def _refuse_changed(lake: Lake, batch: Batch) -> None:
             raise Transient(f"object {ref.key}", expected=f"version {ref.version} while it is read", found="another", remedy="Try again.")
 
 
-def _entered(change: Change, batch: Batch, loaded: Sequence[ObjectOutcome], entry: Entry) -> Change:
-    """Return a Change with its record: the objects' identities, and their balance."""
+def _entered(lake: Lake, change: Change, batch: Batch, loaded: Sequence[ObjectOutcome], entry: Entry) -> Change:
+    """Return a Change with its record: the objects' identities, their balance, and what it took."""
+    balance = _sum(outcome.rows for outcome in loaded)
+    took = lake.receipt(batch.begun, rows=balance["read"], bytes=sum(ref.size for ref in batch.objects.values()))
     record = {
         "kind": entry.kind,
         "dataset": batch.dataset.name,
         "mode": batch.dataset.target.mode,
-        "balance": _sum(outcome.rows for outcome in loaded),
+        "balance": balance,
+        "took": took.record,
         "objects": [{"source": outcome.object.source, **outcome.rows} for outcome in loaded],
         **entry.record,
     }

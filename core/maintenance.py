@@ -3,6 +3,7 @@
 It changes nothing that a query could see, and is never in the way: where a writer was faster, the work is left for the next time.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -228,13 +229,15 @@ def _perform(lake: Lake, path: str, snapshot: Snapshot, due: Plan, kept: timedel
 
 
 def _compact(lake: Lake, connection: duckdb.DuckDBPyConnection, path: str, snapshot: Snapshot, files: Step) -> Maintained:
+    begun = time.perf_counter()
     added = _rewritten(connection, path, snapshot, files)
     rows, found = sum(file.rows for file in files), sum(file.rows for file in added)
     if rows != found:
         raise Terminal(
             f"compaction of {path}", expected=f"{rows} rows", found=f"{found}", remedy="Its table is unchanged; please report it."
         )
-    record = {"kind": "compact", "files": len(files), "into": len(added), "rows": rows}
+    took = lake.receipt(begun, rows=rows, bytes=sum(file.size for file in files))
+    record = {"kind": "compact", "files": len(files), "into": len(added), "rows": rows, "took": took.record}
     if _commit(lake, path, Change(added, files, record=record, data_change=False)):
         return Maintained(path, compacted=len(files), into=len(added))
     return Maintained(path, left=True)

@@ -2,22 +2,24 @@
 
 import fnmatch
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
 from graphlib import TopologicalSorter
 
 from core.contract import Dataset, Declaration, Transform
 from core.errors import Terminal
+from core.receipt import Prices
 from core.statements import refuse_harmful, refuse_long, too_deep
 
 
 @dataclass(frozen=True)
 class Project:
-    """Every dataset and transform by its name; a name is unique over all pipelines."""
+    """Every dataset and transform by its name; a name is unique over all pipelines. And what computing costs."""
 
     datasets: Mapping[str, Dataset]
     transforms: Mapping[str, Transform]
+    prices: Prices = field(default_factory=Prices)
 
     @cached_property
     def declarations(self) -> Mapping[str, Declaration]:

@@ -1,7 +1,8 @@
 """Text rows against a contract: typed rows, refused rows with their reasons, and the count of each. Works inside one session."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,8 @@ class Batch:
     files: tuple[Prepared, ...]
     objects: Mapping[int, ObjectRef]
     fetched: Mapping[int, Path]
+    begun: float = field(default_factory=time.perf_counter)
+    """When work on it began."""
 
 
 @dataclass(frozen=True)

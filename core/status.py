@@ -4,13 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from core import transform
 from core.contract import Dataset, Declaration, Transform
-from core.delta import Snapshot
+from core.delta import RECORD, Snapshot
 from core.lake import Lake
+from core.receipt import Spent, total
 from core.run import is_data, sweep
 from core.settle import REPORT
 from core.storage import ObjectRef
@@ -160,3 +161,27 @@ def overdue(lake: Lake) -> tuple[Overdue, ...]:
         if age is None or age > duration(dataset.fresh_within):
             found.append(Overdue(dataset.name, dataset.fresh_within, round(age.total_seconds() / 3600, 1) if age else None))
     return tuple(found)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a table's commits took since a moment, the upkeep among them; as far back as its log reaches."""
+
+    name: str
+    pipeline: str
+    since: datetime | None
+    spent: Spent
+
+
+def costs(lake: Lake, names: Iterable[str] = ()) -> tuple[Cost, ...]:
+    """Add up the receipts of every table's commits, or of some; reads the log, no row. `since` is None where a table has no receipts."""
+    wanted = {lake.project.named(name).name for name in names} or set(lake.project.declarations)
+
+    def one(declaration: Declaration) -> Cost:
+        table = lake.table(declaration)
+        commits = [commit for commit in table.history() if "took" in commit[RECORD]] if table else []
+        since = datetime.fromtimestamp(min(commit["timestamp"] for commit in commits) / 1000, UTC) if commits else None
+        return Cost(declaration.name, declaration.pipeline, since, total(commit[RECORD]["took"] for commit in commits))
+
+    with ThreadPoolExecutor(8) as pool:
+        return tuple(pool.map(one, (declaration for declaration in lake.project.order if declaration.name in wanted)))

@@ -12,8 +12,8 @@ from cronsim import CronSim
 
 from core import delta
 from core.contract import Transform
-from core.delta import Change, Snapshot
-from core.engine import Layout, Planned, fragments, schema_of, storable
+from core.delta import Change, DataFile, Snapshot
+from core.engine import Layout, Planned, fragments, schema_of, storable, wanted_files
 from core.errors import Conflict, LakeError, Terminal
 from core.lake import Lake
 from core.ledger import AMENDED, amended
@@ -105,7 +105,8 @@ def run(lake: Lake, transform: Transform) -> Transformed:
     lake.in_time(f"transform {transform.name}")
     with lake.workplace() as work, lake.session(work) as connection:
         wanted = conditions(transform.query)
-        inputs = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
+        mounted = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
+        inputs = {name: snapshot for name, (snapshot, _) in mounted.items()}
         target, planned = lake.table(transform), _planned(lake, connection, transform)
         if target is not None:
             target = _ensure(lake, transform, planned)
@@ -116,7 +117,8 @@ def run(lake: Lake, transform: Transform) -> Transformed:
         _refuse_older(target, marks)
         rows, now = sum(file.rows for file in added), lake.now()
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}
-        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows}
+        took = lake.receipt(started, rows=rows, bytes=sum(file.size for _, files in mounted.values() for file in files))
+        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows, "took": took.record}
         marks |= {RAN: int(now.timestamp() * 1000), QUERY: _fingerprint(transform)}
         version = delta.commit(target, Change(added, target.files, marks=marks, record=record, exclusive=True), now=now)
     return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started)
@@ -144,13 +146,18 @@ def _fingerprint(transform: Transform) -> int:
     return int(hashlib.sha256(transform.query.encode()).hexdigest()[:13], 16)
 
 
-def _mounted(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str, wanted: tuple[Condition, ...]) -> Snapshot:
-    snapshot = lake.mount(connection, name, wanted)
+def _mounted(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str, wanted: tuple[Condition, ...]
+) -> tuple[Snapshot, tuple[DataFile, ...]]:
+    """Show the transform an input as it is now; return it with those of its files that can matter."""
+    snapshot = lake.named_table(name)
     if snapshot is None:
         raise Terminal(
             f"transform {transform.name}", expected=f"its input {name}", found="nothing loaded yet", remedy=f"Load {name} first."
         )
-    return snapshot
+    files = wanted_files(connection, snapshot, wanted)
+    lake.show(connection, name, snapshot, files)
+    return snapshot, files
 
 
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:

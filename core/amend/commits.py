@@ -45,17 +45,20 @@ def undo(lake: Lake, dataset: Dataset, out: Out) -> Withdrawn:
 
 def _undo(lake: Lake, dataset: Dataset, out: Out) -> Withdrawn:
     lake.in_time(f"undoing objects of {dataset.name}")
+    begun = time.perf_counter()
     with lake.workplace() as work, lake.session(work) as connection:
         if lake.table(dataset) is None:
             raise Terminal(f"dataset {dataset.name}", expected="a table", found="none", remedy="Nothing was ever loaded into it.")
         target = loading.ensure_target(lake, dataset, connection)
         leaving = {source: time for source, time in out.items() if not ledger.is_undone(target, source)}
-        done = _take_out(lake, connection, dataset, target, leaving, work) if leaving else Withdrawn(dataset.name, (), 0, 0, 0)
+        done = _take_out(lake, connection, dataset, target, leaving, work, begun) if leaving else Withdrawn(dataset.name, (), 0, 0, 0)
         refused = loading.take_back(lake, connection, dataset, tuple(out))
     return replace(done, objects=tuple(out), refused=refused)
 
 
-def _take_out(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, target: Snapshot, out: Out, work: Path) -> Withdrawn:
+def _take_out(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, target: Snapshot, out: Out, work: Path, begun: float
+) -> Withdrawn:
     rows = _count(connection, target, out)
     marks = {**{ledger.undone(source): 1 for source in out}, **ledger.amended(target)}
     entry = Entry("undo", out, marks=marks, record={"undone": list(out), "rows": rows})
@@ -63,7 +66,7 @@ def _take_out(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Datase
     if dataset.target.mode == "merge":
         restored, unreadable = restore.rows(lake, connection, dataset, target, out, work, beside=False)
         change = merge(connection, dataset, target, out).change
-        return replace(done, restored=restored, unreadable=unreadable, version=_commit(lake, target, change, entry))
+        return replace(done, restored=restored, unreadable=unreadable, version=_commit(lake, target, change, entry, begun))
     back, forgotten = restore.objects(lake, dataset, target, out)
     entry = replace(entry, marks={**marks, **forgotten})
     batch, left = restore.enforced(lake, connection, dataset, back, work)
@@ -72,7 +75,7 @@ def _take_out(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Datase
         reread = dict.fromkeys((ledger.reread(ref.source) for ref in batch.objects.values()), under(lake, dataset))
         brought = loading.commit(lake, connection, batch, target, replace(entry, identities=reread))
         return replace(done, restored=brought.balance["inserted"], unreadable=unreadable, version=brought.version)
-    return replace(done, unreadable=unreadable, version=_commit(lake, target, _emptied(connection, dataset, target, out), entry))
+    return replace(done, unreadable=unreadable, version=_commit(lake, target, _emptied(connection, dataset, target, out), entry, begun))
 
 
 def _count(connection: duckdb.DuckDBPyConnection, target: Snapshot, out: Out) -> int:
@@ -91,8 +94,9 @@ def _emptied(connection: duckdb.DuckDBPyConnection, dataset: Dataset, target: Sn
     return Change(left, removed, marks={NEWEST: 0} if gone else {})
 
 
-def _commit(lake: Lake, target: Snapshot, change: Change, entry: Entry) -> int:
-    record = {"kind": entry.kind, **entry.record}
+def _commit(lake: Lake, target: Snapshot, change: Change, entry: Entry, begun: float) -> int:
+    took = lake.receipt(begun, rows=sum(file.rows for file in change.removed), bytes=sum(file.size for file in change.removed))
+    record = {"kind": entry.kind, "took": took.record, **entry.record}
     marks = {**change.marks, **entry.marks}
     return delta.commit(target, replace(change, marks=marks, record=record, exclusive=True), now=lake.now())
 

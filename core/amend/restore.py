@@ -1,5 +1,6 @@
 """What others had hidden: an object's older version, a key's older row. Read out of the archive again, by the present contract."""
 
+import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -38,8 +39,8 @@ def objects(lake: Lake, dataset: Dataset, target: Snapshot, out: Out) -> tuple[l
     for kept in _remaining(lake, dataset, target, out):
         remaining.setdefault("" if overwritten else kept.was.key, []).append(kept)
     leaving: dict[str, list[tuple[int, str]]] = {}
-    for source, time in out.items():
-        leaving.setdefault("" if overwritten else versions.key_of(source), []).append((time, source))
+    for source, at in out.items():
+        leaving.setdefault("" if overwritten else versions.key_of(source), []).append((at, source))
     newest = {key: max(kept, key=lambda entry: (entry.time, entry.source)) for key, kept in remaining.items()}
     back = [newest[key] for key, gone in leaving.items() if key in newest and (newest[key].time, newest[key].source) < max(gone)]
     return back, {} if overwritten else {versions.identity(key): 0 for key in leaving if key not in remaining}
@@ -122,11 +123,12 @@ def enforced(
 
     `known` are objects (keys) of which no other version may be loaded.
     """
+    begun = time.perf_counter()
     waiting, outcomes = _fetched(lake, objects, work)
     outcomes += enforce.refuse_changed(dataset, waiting, known) if known else []
     prepared, rejected = enforce.prepare(lake, dataset, waiting, work)
     refs = {file.number: waiting[file.number][0] for file in prepared}
-    batch = Batch(dataset, tuple(prepared), refs, {number: path for number, (_, path) in waiting.items()})
+    batch = Batch(dataset, tuple(prepared), refs, {number: path for number, (_, path) in waiting.items()}, begun)
     batch, unreadable = enforce.enforce(lake, connection, batch) if prepared else (batch, [])
     return batch, [*outcomes, *rejected, *unreadable]
 

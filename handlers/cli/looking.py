@@ -12,16 +12,24 @@ from handlers.cli.options import REFUSED, JsonOption, LakeOption, ProjectOption,
 def status(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One dataset or transform, at length.")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="What its commits took, on Lambda and as Glue jobs.")] = False,
     project: ProjectOption = None,
     lake: LakeOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show how every table stands: version, rows, last commit, what was set aside, what is due."""
     with asked(ctx, project, lake, as_json) as options:
-        from core.status import status
+        from core.status import costs, status
         from handlers.cli import render, tables
 
         opened = options.open()
+        if cost:
+            spent = costs(opened, [name] if name else ())
+            if options.as_json:
+                typer.echo(render.as_json({"tables": spent, "prices": opened.project.prices.model_dump(mode="json")}))
+            else:
+                tables.show_costs(render.console(), spent, opened.project.prices)
+            return
         found, to = status(opened, [name] if name else ()), render.console()
         if options.as_json:
             typer.echo(render.as_json(found))

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from core.project import Project
 from core.query import Answer, json_value
+from core.receipt import Prices, Spent
 from core.sample import Sample
-from core.status import TableStatus
+from core.status import Cost, TableStatus
 from handlers.cli.doctor import Finding
 from handlers.cli.render import Place, ago, count, plain_table, size
 from handlers.wording import plural
@@ -65,6 +66,36 @@ def show_one_table(to: Console, found: TableStatus, now: datetime, place: Place)
             "state": found.state,
         },
     )
+
+
+def show_costs(to: Console, costs: Sequence[Cost], prices: Prices) -> None:
+    """Show what each table's commits took, and all of them together."""
+    since = [cost.since for cost in costs if cost.since]
+    if not since:
+        to.print("Nothing was committed yet.")
+        return
+    table = plain_table("", "commits", "rows", "read", "seconds", "peak", "GB-s", "Lambda", "Glue at least")
+    for cost in costs:
+        if cost.since:
+            table.add_row(cost.name, *_spent(cost.spent))
+    spent = [cost.spent for cost in costs]
+    usd, glue = sum(part.usd for part in spent), sum(part.glue_usd for part in spent)
+    table.add_row(Text("all", style="bold"), f"{sum(part.commits for part in spent):,}", *[""] * 5, _dollars(usd), _dollars(glue))
+    to.print(table)
+    least = f"{prices.glue_dpus} DPU for {prices.glue_minimum_seconds:.0f} s or as long as it took here"
+    to.print(f"Since {min(since):%Y-%m-%d}, as far as the tables' logs reach. Glue: a job a commit, {least}.", style="dim", soft_wrap=True)
+    told = f"Prices of {prices.region}, {prices.as_of:%Y-%m-%d}, {prices.source}; yours go into prices.yaml beside the pipelines."
+    to.print(told, style="dim", soft_wrap=True)
+
+
+def _spent(spent: Spent) -> list[str]:
+    took = [f"{spent.rows:,}", size(spent.bytes), f"{spent.seconds:,.2f}", size(spent.peak), f"{spent.gb_seconds:,.2f}"]
+    return [f"{spent.commits:,}", *took, _dollars(spent.usd), _dollars(spent.glue_usd)]
+
+
+def _dollars(amount: float) -> str:
+    """Write an amount so that a fraction of a cent is still seen."""
+    return f"${amount:,.2f}" if amount >= 1 else f"${amount:.6f}"
 
 
 def _when(moment: datetime | None, now: datetime) -> str:

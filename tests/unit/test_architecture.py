@@ -12,6 +12,7 @@ ORDER = [
     "errors",
     "types",
     "units",
+    "receipt",
     "quoting",
     "source",
     "contract",
