@@ -12,9 +12,9 @@ from core import declarations
 from core.casts import attempt
 from core.catalog import clashes
 from core.contract import Check, Column, Dataset, Declaration, Expect, Transform
-from core.declarations import Place
 from core.engine import PARTITION_TYPES, schema_of, storable
 from core.errors import Problem, Terminal
+from core.places import Place
 from core.project import Project
 from core.quality import QUARANTINE, empty_rows
 from core.quoting import identifier, literal

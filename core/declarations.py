@@ -1,33 +1,19 @@
 """Declaration files: YAML and SQL below a project folder become a Project, or every problem of every file with its line."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from graphlib import CycleError
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from core import contract, source
+from core.consistency import contradictions
 from core.contract import Dataset, Declaration, Transform
 from core.errors import InvalidProject, Problem, Terminal
+from core.places import Place, composed, stands_twice
 from core.project import Project, refuse_unless_expression, suggest, tables_in
 from core.receipt import Prices
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a declaration stands: its file below the project folder, and the line of each path inside it."""
-
-    file: str
-    lines: Mapping[str, int]
-
-    def problem(self, path: str, message: str) -> Problem:
-        parts = path.split(".")
-        known = [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
-        return Problem(self.file, next((self.lines[inner] for inner in known if inner in self.lines), 1), path, message)
 
 
 @dataclass(frozen=True)
@@ -74,7 +60,7 @@ def read(folder: Path) -> Reading:
             sound.append((declaration, place))
         elif name:
             broken.add(name)
-    problems += _between(sound, broken)
+    problems += contradictions(sound, broken, Reading(tuple(sound), frozenset(), ()).project)
     prices, wrong = _prices(folder)
     return Reading(tuple(sound), frozenset(broken), tuple(sorted([*problems, *wrong])), prices)
 
@@ -88,9 +74,6 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Lakelet declaration", **schema}
 
 
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""libyaml's where there is one: ten times as fast."""
-
 # --- one file ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -101,7 +84,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Sequence[Problem]]:
     """Return the name that a file declares, its declaration where it is one, its place, and what is wrong with it."""
-    node, data, place, wrong = _composed(path, folder)
+    node, data, place, wrong = composed(path, folder)
     file = place.file
     if wrong:
         return "", None, place, wrong
@@ -109,7 +92,7 @@ def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Seq
     if kind is None:
         return "", None, place, [Problem(file, 1, "", "it declares neither a `dataset:` nor a `transform:`")]
     name = str(data[kind])
-    if twice := list(_stands_twice(node, file)):
+    if twice := list(stands_twice(node, file)):
         return name, None, place, twice
     try:
         if kind == "dataset":
@@ -120,29 +103,16 @@ def _read(path: Path, folder: Path) -> tuple[str, Declaration | None, Place, Seq
         return name, None, place, list(_told(error, place))
 
 
-def _composed(path: Path, folder: Path) -> tuple[Any, Any, Place, Sequence[Problem]]:
-    """Return a file's YAML, as nodes and as data, its place, and why it is none."""
-    file = path.relative_to(folder).as_posix()
-    try:
-        node = yaml.compose(path.read_text("utf-8"), Loader=LOADER)
-        data: Any = LOADER("").construct_document(node) if node else None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        message = f"not YAML: {getattr(error, 'problem', None) or error}"
-        return None, None, Place(file, {}), [Problem(file, mark.line + 1 if mark else 0, "", message)]
-    return node, data, Place(file, dict(_lines(node))), []
-
-
 def _prices(folder: Path) -> tuple[Prices, Sequence[Problem]]:
     """Return the project's own prices, or the list prices, and what is wrong with the file."""
     file = folder / "prices.yaml"
     if not file.is_file():
         return Prices(), []
-    node, data, place, wrong = _composed(file, folder)
+    node, data, place, wrong = composed(file, folder)
     if wrong:
         return Prices(), wrong
     try:
-        return Prices.model_validate(data), list(_stands_twice(node, place.file))
+        return Prices.model_validate(data), list(stands_twice(node, place.file))
     except ValidationError as error:
         return Prices(), list(_told(error, place))
 
@@ -173,88 +143,6 @@ def _expressions(dataset: Dataset, place: Place) -> Iterator[Problem]:
             yield place.problem(path, "a computed column sees its own row only; use a check or a transform to look into other tables")
 
 
-# --- what can only be seen with all of them together --------------------------------------------------------------------------------
-
-
-def _between(sound: Sequence[tuple[Declaration, Place]], broken: Iterable[str]) -> Iterator[Problem]:
-    yield from _twice([(place, declaration.name, "the name") for declaration, place in sound])
-    yield from _written_to(sound)
-    yield from _twice([(place, declaration.target.path, "the target path") for declaration, place in sound])
-    yield from _overlaps([(declaration, place) for declaration, place in sound if isinstance(declaration, Dataset)])
-    project = Reading(tuple(sound), frozenset(), ()).project
-    known = {*project.declarations, *broken}
-    unknown = [problem for declaration, place in sound for problem in _unknown(project.reads(declaration.name), known, place)]
-    yield from unknown
-    if not unknown:
-        yield from _cycles(sound, project)
-
-
-def _twice(entries: list[tuple[Place, str, str]]) -> Iterator[Problem]:
-    seen: dict[str, str] = {}
-    for place, value, what in entries:
-        folded = value.lower()  # SQL does not tell Orders from orders
-        if folded in seen:
-            yield Problem(place.file, 1, "", f"{what} {value} is taken by {seen[folded]}")
-        seen.setdefault(folded, place.file)
-
-
-def _overlaps(datasets: list[tuple[Dataset, Place]]) -> Iterator[Problem]:
-    for n, (dataset, place) in enumerate(datasets):
-        for other, elsewhere in datasets[:n]:
-            (head, tail), (other_head, other_tail) = _ends(dataset.source.path), _ends(other.source.path)
-            begin_alike = head.startswith(other_head) or other_head.startswith(head)
-            if begin_alike and (tail.endswith(other_tail) or other_tail.endswith(tail)):
-                yield place.problem("source.path", f"{dataset.source.path} overlaps {other.source.path} of {elsewhere.file}")
-
-
-def _ends(path: str) -> tuple[str, str]:
-    """Return what every key of a source begins and ends with: one key can be of two sources only if both are alike."""
-    first, *rest = re.split(r"\[[^]]*\]|[*?]", path)
-    return first, rest[-1] if rest else ""
-
-
-OURS = {
-    "archived/": "what was loaded",
-    "rejected/": "what was rejected",
-    "quarantine/": "quarantined rows",
-    "landing/": "what was posted under an idempotency key",
-    "athena-results/": "answers of Athena",
-}
-
-
-def _written_to(sound: Sequence[tuple[Declaration, Place]]) -> Iterator[Problem]:
-    """Find sources that would read what the lake itself writes, and tables and exports that lie inside a table."""
-    tables = {d.target.path: f"the table {d.name}" for d, _ in sound} | OURS
-    copies = {export.path: f"an export of {d.name}" for d, _ in sound for export in d.exports}
-    for declaration, place in sound:
-        if isinstance(declaration, Dataset):
-            source = declaration.source.prefix
-            for path, what in {**copies, **tables}.items():
-                if source.startswith(path) or path.startswith(source):
-                    yield place.problem("source.path", f"{declaration.source.path} overlaps {path}, where {what} is written")
-        own = [("target.path", declaration.target.path), *((f"exports.{n}.path", e.path) for n, e in enumerate(declaration.exports))]
-        for where, path in own:
-            for other, what in tables.items():
-                same = path == other and where == "target.path" and other not in OURS
-                if path.startswith(other) and not same:
-                    yield place.problem(where, f"{path} lies inside {other}, where {what} is written")
-
-
-def _unknown(names: Iterable[str], known: Iterable[str], place: Place) -> Iterator[Problem]:
-    for name in names:
-        if name.removeprefix("quarantine.") not in known:
-            yield place.problem("sql", f"{name} is neither a dataset nor a transform{suggest(name, known, '; ')}")
-
-
-def _cycles(sound: Sequence[tuple[Declaration, Place]], project: Project) -> Iterator[Problem]:
-    try:
-        _ = project.order
-    except CycleError as error:
-        cycle = error.args[1]
-        places = {declaration.name: place for declaration, place in sound}
-        yield places[cycle[0]].problem("sql", f"a cycle: {' reads '.join(reversed(cycle))}")
-
-
 # --- telling it well -----------------------------------------------------------------------------------------------------------------
 
 
@@ -283,32 +171,3 @@ def _words() -> list[str]:
     known = [*vars(contract).values(), *vars(source).values()]
     models = [model for model in known if isinstance(model, type) and issubclass(model, BaseModel)]
     return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
-
-
-def _stands_twice(node: Any, file: str, path: str = "") -> Iterator[Problem]:
-    """Find words that stand twice in one mapping: YAML forbids it, PyYAML takes the last without a word."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            inner = f"{path}.{key.value}" if path else str(key.value)
-            if str(key.value) in seen:
-                yield Problem(file, key.start_mark.line + 1, inner, f"{key.value} stands there twice")
-            seen.add(str(key.value))
-            yield from _stands_twice(value, file, inner)
-    elif isinstance(node, yaml.SequenceNode):
-        for n, value in enumerate(node.value):
-            yield from _stands_twice(value, file, f"{path}.{n}" if path else str(n))
-
-
-def _lines(node: Any, path: str = "") -> Iterator[tuple[str, int]]:
-    """Yield (path, line) for every value of a YAML document."""
-    if path:
-        yield path, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            inner = f"{path}.{key.value}" if path else str(key.value)
-            yield from _lines(value, inner)
-            yield inner, key.start_mark.line + 1
-    elif isinstance(node, yaml.SequenceNode):
-        for n, value in enumerate(node.value):
-            yield from _lines(value, f"{path}.{n}" if path else str(n))

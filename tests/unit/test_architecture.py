@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 ORDER = [
     "telling",
     "errors",
+    "places",
     "types",
     "units",
     "receipt",
@@ -20,6 +21,7 @@ ORDER = [
     "project",
     "catalog",
     "pruning",
+    "consistency",
     "declarations",
     "casts",
     "sql",

@@ -173,7 +173,7 @@ GUARDS: Final = (
     Guard(
         "sources-do-not-overlap",
         "Two datasets whose sources could claim one object are refused before any object comes.",
-        "core/declarations.py",
+        "core/consistency.py",
         "if begin_alike and (tail.endswith(other_tail) or other_tail.endswith(tail)):",
         "if False:",
         ("unit/test_project.py::test_two_sources_that_could_claim_one_object_are_refused_before_any_arrives",),
@@ -181,7 +181,7 @@ GUARDS: Final = (
     Guard(
         "sources-lie-apart-from-what-is-written",
         "A source never covers what the lake itself writes: it would load its own archive and its own exports.",
-        "core/declarations.py",
+        "core/consistency.py",
         "if source.startswith(path) or path.startswith(source):",
         "if False:",
         (BAD_INPUT + "test_a_source_where_the_lake_itself_writes_is_refused",),
@@ -189,7 +189,7 @@ GUARDS: Final = (
     Guard(
         "tables-do-not-lie-in-tables",
         "No table or export lies inside a table, whose upkeep would take its files.",
-        "core/declarations.py",
+        "core/consistency.py",
         "if path.startswith(other) and not same:",
         "if False:",
         ("unit/test_project.py::test_a_table_does_not_lie_inside_another",),
@@ -197,7 +197,7 @@ GUARDS: Final = (
     Guard(
         "one-table-one-declaration",
         "Two declarations do not write to one table.",
-        "core/declarations.py",
+        "core/consistency.py",
         '    yield from _twice([(place, declaration.target.path, "the target path") for declaration, place in sound])\n',
         "",
         ("unit/test_project.py::test_a_name_and_a_table_s_path_belong_to_one_declaration",),
