@@ -6,6 +6,7 @@ The process is forked from one that has imported everything and opened nothing, 
 import json
 import os
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -19,6 +20,8 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
+FUNCTION: Final = 1769
+"""MiB that the function has which loads files (sam-template.yaml); DuckDB gets half of it."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def _work(job: Mapping[str, Any], to: int) -> None:
     """Do a job and end: the only code here that opens anything."""
     from tests.world import World
 
+    resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))  # before the machine itself is out of memory
     try:
         os.environ |= {"LAKELET_MEMORY": job["memory"], "LAKELET_THREADS": "2"}
         said = _told(World(Path(job["home"]), job["uri"]))

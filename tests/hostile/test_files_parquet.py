@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.feather as feather
@@ -13,9 +13,9 @@ import pytest
 from tests.faults.figures import LONG
 from tests.faults.oracle import assert_sound
 from tests.hostile import columns
+from tests.hostile.alone import FUNCTION, Ended, Loader
 from tests.hostile.columns import good, one, written
 from tests.hostile.figures import FIGURES
-from tests.hostile.loading import FUNCTION, load
 from tests.world import World
 
 DECLARED: Final = """
@@ -26,9 +26,9 @@ target: {path: processed/orders/}
 """
 BIG: Final = 1_000 if LONG else 350
 MEMORY: Final = f"{FUNCTION // 2}MiB" if LONG else "300MiB"
-UNREADABLE: Final = "rejected: unreadable"
-SCHEMA: Final = "rejected: invalid_schema"
-LARGE: Final = "rejected: too_large"
+UNREADABLE: Final = "rejected unreadable"
+SCHEMA: Final = "rejected invalid_schema"
+LARGE: Final = "rejected too_large"
 
 
 def _feather() -> bytes:
@@ -97,7 +97,7 @@ FILES: Final[Mapping[str, tuple[Callable[[], bytes], str | int]]] = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Any]:
+def loaded(tmp_path_factory: pytest.TempPathFactory, alone: Loader) -> tuple[World, Ended]:
     """A lake that all of them were put into at once, between good ones."""
     home = tmp_path_factory.mktemp("parquet")
     world = World(home, str(home / "lake")).declare(DECLARED)
@@ -105,16 +105,16 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Any]:
         world.put(_key(number), make())
         if number % 10 == 0:
             world.put(f"raw/orders/{number:03d}-good.parquet", written(pa.table({"id": [10_000_000 + number], "v": ["good"]})))
-    return world, load(world, memory=MEMORY)
+    return world, alone.load(world.home, world.uri, memory=MEMORY, patience=120)
 
 
 def _key(number: int) -> str:
     return f"raw/orders/{number:03d}.parquet"
 
 
-def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Any]) -> None:
+def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
-    assert not done.died
+    assert (done.status, done.undone) == (0, ())
     rows: dict[str, list[tuple[int, str]]] = {}
     for row in world.rows("select id, v, split_part(_source, '@', 1) as source from orders order by _row"):
         rows.setdefault(row["source"], []).append((row["id"], row["v"]))
@@ -131,20 +131,20 @@ def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, An
         FIGURES.count("parquet", "rejected" if isinstance(expected, str) else "loaded")
 
 
-def test_each_rejection_names_its_file_what_was_found_and_what_to_do(loaded: tuple[World, Any]) -> None:
+def test_each_rejection_names_its_file_what_was_found_and_what_to_do(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
     reports = [world.lake.raw.get(key) or b"" for key in world.keys("rejected/") if key.endswith(".report.json")]
     assert len(reports) == sum(fate.startswith("rejected") for fate in done.fates.values())
     assert all(b'"remedy": "' in report and b'"found": ""' not in report for report in reports)
 
 
-def test_the_good_ones_among_them_are_loaded(loaded: tuple[World, Any]) -> None:
+def test_the_good_ones_among_them_are_loaded(loaded: tuple[World, Ended]) -> None:
     world, _ = loaded
     found = world.values("select id from orders where v = 'good' order by id")
     assert found == [10_000_000 + number for number in range(0, len(FILES), 10)]
 
 
-def test_memory_and_time_are_bounded_and_the_books_balance(loaded: tuple[World, Any]) -> None:
+def test_memory_and_time_are_bounded_and_the_books_balance(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
     assert done.peak < (FUNCTION if LONG else 800), "MiB"
     assert done.seconds < 120

@@ -5,15 +5,15 @@ import tempfile
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
 from tests.faults.figures import LONG
 from tests.faults.oracle import assert_sound
 from tests.hostile import sheets
+from tests.hostile.alone import FUNCTION, Ended, Loader
 from tests.hostile.figures import FIGURES
-from tests.hostile.loading import FUNCTION, load
 from tests.hostile.sheets import HEAD, ONE, TWO, book, inline, packed, parts, record, replaced, row, shared, sheet, strings, with_strings
 from tests.world import World
 
@@ -141,7 +141,7 @@ ROWS: Final[Mapping[str, tuple[Callable[[], bytes], Expected]]] = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Any]:
+def loaded(tmp_path_factory: pytest.TempPathFactory, alone: Loader) -> tuple[World, Ended]:
     """A lake that all of them were put into at once, between good ones."""
     home = tmp_path_factory.mktemp("workbooks")
     CANARY.write_text(SECRET)
@@ -150,7 +150,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Any]:
         world.put(_key(number), make())
         if number % 10 == 0:
             world.put(f"raw/orders/{number:03d}-good.xlsx", book(HEAD + record(2, 1000 + number, "good")))
-    done = load(world, memory=MEMORY)
+    done = alone.load(world.home, world.uri, memory=MEMORY, patience=120)
     CANARY.unlink()
     return world, done
 
@@ -159,21 +159,21 @@ def _key(number: int) -> str:
     return f"raw/orders/{number:03d}.xlsx"
 
 
-def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Any]) -> None:
+def test_each_is_loaded_right_or_rejected_for_its_reason(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
-    assert not done.died
+    assert (done.status, done.undone) == (0, ())
     rows = world.rows("select id, v, _source as source from orders order by id")
     for number, (what, (_, expected)) in enumerate(ROWS.items()):
         found = [(row["id"], row["v"]) for row in rows if _key(number) in row["source"]]
         fate = done.fates[_key(number)]
         if isinstance(expected, str):
-            assert (fate, found) == (f"rejected: {expected}", []), what
+            assert (fate, found) == (f"rejected {expected}", []), what
         else:
             assert (fate, found) == ("loaded", expected), what
         FIGURES.count("workbooks", "rejected" if isinstance(expected, str) else "loaded")
 
 
-def test_each_rejection_names_its_file_what_was_found_and_what_to_do(loaded: tuple[World, Any]) -> None:
+def test_each_rejection_names_its_file_what_was_found_and_what_to_do(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
     reports = {key for key in world.keys("rejected/") if key.endswith(".report.json")}
     assert len(reports) == sum(fate.startswith("rejected") for fate in done.fates.values())
@@ -184,26 +184,26 @@ def test_each_rejection_names_its_file_what_was_found_and_what_to_do(loaded: tup
         assert SECRET not in report
 
 
-def test_the_good_ones_among_them_are_loaded(loaded: tuple[World, Any]) -> None:
+def test_the_good_ones_among_them_are_loaded(loaded: tuple[World, Ended]) -> None:
     world, _ = loaded
     assert world.values("select id from orders where v = 'good' order by id") == [1000 + n for n in range(0, len(ROWS), 10)]
 
 
-def test_no_file_that_they_name_is_read_or_written(loaded: tuple[World, Any]) -> None:
+def test_no_file_that_they_name_is_read_or_written(loaded: tuple[World, Ended]) -> None:
     world, _ = loaded
     assert world.values(f"select count(*) from orders where v like '%{SECRET}%'") == [0]
     assert not list(world.home.rglob("escaped"))
     assert not Path("/tmp/escaped").exists()
 
 
-def test_rows_that_are_set_aside_say_why(loaded: tuple[World, Any]) -> None:
+def test_rows_that_are_set_aside_say_why(loaded: tuple[World, Ended]) -> None:
     world, _ = loaded
     told = {text for row in world.rows("select reasons from quarantine.orders") for text in row["reasons"]}
     assert any("a formula without its value: open the workbook in a spreadsheet" in text for text in told), told
     assert any("holds an error instead of a value" in text for text in told)
 
 
-def test_memory_and_time_are_bounded_and_the_books_balance(loaded: tuple[World, Any]) -> None:
+def test_memory_and_time_are_bounded_and_the_books_balance(loaded: tuple[World, Ended]) -> None:
     world, done = loaded
     assert done.peak < (FUNCTION if LONG else 800), "MiB"
     assert done.seconds < (120 if LONG else 60)
