@@ -6,12 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from benchmarks import caution, commerce, old_tables, report, small_files
+from benchmarks import caution, commerce, old_tables, report, small_files, wide
 from benchmarks.harness import ROOT, Benchmark, Defect, measure
 
 BENCHMARKS: Final[dict[str, Callable[[argparse.Namespace], tuple[Benchmark, ...]]]] = {
     "commerce": lambda asked: commerce.benchmarks(asked.rows),
     "small_files": lambda _: small_files.benchmarks(),
+    "wide": lambda _: wide.benchmarks(),
     "caution": lambda _: caution.benchmarks(),
     "old_tables": lambda asked: old_tables.benchmarks(asked.commits),
 }
