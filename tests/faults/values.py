@@ -326,7 +326,7 @@ CELLS: Final[dict[str, dict[str, Any]]] = {
         cell("b", "1"): "true",
         cell("e", "#REF!"): BAD,
         cell("str", "x", "A1"): "x",
-        '<c r="AT"><f>1+1</f></c>': None,
+        '<c r="AT"><f>1+1</f></c>': BAD,
         cell("n", "2", "1+1"): "2",
         number("45351", "day"): "2024-02-29 00:00:00",
     },

@@ -96,7 +96,7 @@ def _said(reading: int, child: int, end: float) -> tuple[str, int]:
     """Return what a child says before it ends, and the most memory it was seen to hold; it is killed where that takes too long."""
     held = 0
     while not select.select([reading], [], [], 0.01)[0]:
-        held = max(held, memory(child)["RssAnon"])
+        held = max(held, memory(child).get("RssAnon", 0))  # none once it has ended
         if time.monotonic() > end:
             os.kill(child, signal.SIGKILL)
             break

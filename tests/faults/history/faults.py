@@ -93,8 +93,8 @@ class Unsteady(Folder):
         super().__init__(root)
         self._trouble = trouble
 
-    def fetch(self, ref: ObjectRef, to: Path) -> ObjectRef:
-        found: ObjectRef = self._trouble.around("fetch", super().fetch, ref, to)
+    def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
+        found: ObjectRef = self._trouble.around("fetch", super().fetch, ref, to, most=most)
         return found
 
     def move(self, ref: ObjectRef, to: str, *, was: ObjectRef | None = None) -> None:
