@@ -22,6 +22,9 @@ from core.statistics import delta_statistics
 MANY_PARTITIONS: Final = 30
 """Above this, rows are ordered by partition first: DuckDB keeps 100 files open, and unordered rows become thousands of small files."""
 
+FEWEST_ROWS: Final = 2048
+"""The smallest row group that DuckDB writes."""
+
 PARTITION_TYPES: Final = (pa.types.is_string, pa.types.is_date, pa.types.is_integer, pa.types.is_boolean)
 
 
@@ -64,9 +67,11 @@ def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout) 
         target = table.uri
         options = f", partition_by ({identifiers(table.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
         query = f"select * from ({query}){_partition_order(connection, query, table.partition_by)}"
-    written = connection.execute(
-        f"copy ({query}) to {literal(target)} (format parquet, compression zstd, compression_level 1, return_stats{options})"
-    ).fetchall()
+    copy = f"copy ({query}) to {literal(target)} (format parquet, compression zstd, compression_level 1, return_stats{options}"
+    try:
+        written = connection.execute(f"{copy})").fetchall()
+    except duckdb.OutOfMemoryException:  # a row group is put together in memory: of long rows it has to be a small one
+        written = connection.execute(f"{copy}, row_group_size {FEWEST_ROWS})").fetchall()
     files = [_data_file(table, row) for row in written]
     return tuple(file for file in files if file.rows)
 

@@ -174,11 +174,13 @@ def _set_aside(
     older = bool(found.replaced and versions.candidates(connection, quarantine, found.replaced))
     if not refused and not again and not older:
         return
-    rows = f"from ({quality.refused_rows(connection, batch, now=lake.now())}) where not list_contains({texts(found.late)}, _source)"
+    queries = quality.refused_rows(connection, batch, now=lake.now())
+    rows = [f"from ({query}) where not list_contains({texts(found.late)}, _source)" for query in queries]
     kept, removed = without(connection, quarantine, again, found.replaced) if again or older else ("", ())
     if not refused and not removed:
         return
-    added = fragments(connection, f"{rows} union all {kept}" if removed else rows, quarantine)
+    rows += [kept] if removed else []
+    added = tuple(file for query in rows for file in fragments(connection, query, quarantine))
     record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": sum(counts.values())}
     marks = ledger.amended(quarantine) if entry.out else {}
     delta.commit(quarantine, Change(added, removed, {**refused, **entry.identities}, marks, record), now=lake.now())

@@ -36,6 +36,9 @@ QUARANTINE: Final = pa.schema(
 )
 """The columns of every quarantine table."""
 
+WRITTEN: Final = 64 << 20
+"""Bytes of refused records' text that are written at once."""
+
 GATHERED: Final = 16 << 20
 """Characters of refused records' text that are held at once."""
 
@@ -204,15 +207,38 @@ def reasons(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
     )
 
 
-def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: datetime) -> str:
-    """Return the query that gives the quarantine table's rows; fetches the text of those records that the reader did not keep."""
+def refused_rows(connection: duckdb.DuckDBPyConnection, batch: Batch, *, now: datetime) -> list[str]:
+    """Return the queries that give the quarantine table's rows; fetches the text of those records that the reader did not keep.
+
+    Mostly one. Each gives so much text that it can be written: a row group is put together in memory, however long its texts are.
+    """
     _fill_in(connection, batch)
-    reasons = f"list_transform(_reasons, lambda reason: {with_value('reason')})" if batch.dataset.reports.values else "_reasons"
+    sizes = (
+        "select _file, _row, coalesce(strlen(coalesce(refused._raw, found.raw)), 0) as size\n"
+        "from refused left join found using (_file, _row)"
+    )
+    (size,) = connection.execute(f"select sum(size) from ({sizes})").fetchone() or (0,)
+    if (size or 0) <= WRITTEN:
+        return [_refused(batch.dataset, "refused", "found", now)]
+    connection.execute(
+        "create or replace temp table pieces as\n"
+        f"select _file, _row, sum(size) over (order by _file, _row) // {WRITTEN} as piece from ({sizes})"
+    )
+    pieces = connection.execute("select distinct piece from pieces order by piece").fetchall()
+    return [_refused(batch.dataset, _piece("refused", piece), _piece("found", piece), now) for (piece,) in pieces]
+
+
+def _piece(table: str, piece: int) -> str:
+    return f"(from {table} semi join (from pieces where piece = {piece}) using (_file, _row))"
+
+
+def _refused(dataset: Dataset, refused: str, found: str, now: datetime) -> str:
+    reasons = f"list_transform(_reasons, lambda reason: {with_value('reason')})" if dataset.reports.values else "_reasons"
     return (
         f"select _source, _source_time, _row, coalesce(found.position, 'record ' || _row) as position, {reasons} as reasons, "
         "coalesce(refused._raw, found.raw) as raw,\n"
         f"       {literal(now.isoformat())}::timestamptz as quarantined_at\n"
-        "from refused left join found using (_file, _row)"
+        f"from {refused} as refused left join {found} as found using (_file, _row)"
     )
 
 

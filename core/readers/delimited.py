@@ -16,7 +16,7 @@ from core.quoting import identifier, literal
 from core.readers import header as headers
 from core.readers import joined
 from core.readers.dialect import Buffer, Dialect
-from core.readers.files import Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, too_large, unpacked
+from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, too_large, unpacked
 from core.source import CsvOptions
 from core.units import size, spoken
 
@@ -154,11 +154,12 @@ def _mend(data: Buffer, target: Path, dialect: Dialect, start: int, width: int) 
             if piece.bad:
                 sink.write(dialect.misplaced + b"\n")
                 continue
-            run = dialect.shielded(bytes(data[piece.start : piece.stop]))
-            if b"\r" not in run:
-                sink.write(run if run.endswith(b"\n") else run + b"\n")
+            if dialect.copies(data, piece.start, piece.stop):
+                for at in range(piece.start, piece.stop, CHUNK):
+                    sink.write(data[at : min(at + CHUNK, piece.stop)])
+                sink.write(b"" if data[piece.stop - 1 : piece.stop] == b"\n" else b"\n")
                 continue
-            for found in dialect.record.finditer(run):
+            for found in dialect.record.finditer(dialect.shielded(bytes(data[piece.start : piece.stop]))):
                 if found[1]:
                     sink.write(found[1] + b"\n")
 

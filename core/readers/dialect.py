@@ -144,6 +144,10 @@ class Dialect:
         found = re.compile(free + b"(?:" + self._quoted() + free + b")*+").match(data)
         return found is None or found.end() < len(data)
 
+    def copies(self, data: Buffer, start: int, stop: int) -> bool:
+        """Tell whether regular records may stay as they are: each ends by LF, and no escape stands outside quotes."""
+        return data.find(b"\r", start, stop) < 0 and (self.escape in (b"", self.quote) or data.find(self.escape, start, stop) < 0)
+
     def shielded(self, records: bytes) -> bytes:
         """Return regular records with quotes around every field that holds an escape outside quotes."""
         if self.escape in (b"", self.quote) or self.escape not in records:

@@ -677,3 +677,23 @@ target: {{path: processed/long/}}
     assert world.values("select count(*) from long where _row <> id % 50000 + 1") == [0]
     refused = world.rows("select _row, raw from quarantine.long order by raw")
     assert sorted((row["_row"], row["raw"]) for row in refused) == sorted((40_001, lines[n]) for n in (40_000, 90_000, 140_000))
+
+
+def test_refused_records_are_written_piece_by_piece(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.quality.WRITTEN", 3_000)
+    rows = [f"{n},no number {'x' * 90},2025-01-01" for n in range(200)]
+    world.declare(ORDERS).put("raw/orders/a.csv", HEADER + "\n".join(rows) + "\n")
+    world.run()
+    held = world.lake.named_table("quarantine.orders")
+    assert held is not None
+    assert len(held.files) > 5
+    assert [(row["_row"], row["raw"]) for row in world.rows("select _row, raw from quarantine.orders order by _row")] == list(
+        enumerate(rows, 1)
+    )
+
+
+def test_long_rows_are_written_in_small_groups_where_memory_is_small(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LAKELET_MEMORY", "100MiB")
+    world.declare(ORDERS.replace("timestamp", "varchar"))
+    world.put("raw/orders/a.csv", HEADER + "".join(f"{n},1,{n}{'x' * 3000}\n" for n in range(25_000)))
+    assert world.fates() == {"raw/orders/a.csv": "loaded"}

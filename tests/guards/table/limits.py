@@ -4,6 +4,7 @@ from typing import Final
 
 from tests.guards.guard import Guard
 
+BAD_INPUT: Final = "conformance/test_bad_input.py::"
 PACKED: Final = "hostile/test_files_compressed.py::"
 TEXT: Final = "hostile/test_files_text.py::"
 NO_FILES: Final = "hostile/test_files_odd.py::"
@@ -130,5 +131,21 @@ GUARDS: Final = (
         "if error.errno in (errno.ENOENT, errno.ELOOP):",
         "if error.errno in (errno.ENOENT,):",
         (NO_FILES + "test_links_and_folders_cost_nobody_anything",),
+    ),
+    Guard(
+        "row-groups-fit-into-memory",
+        "Where memory is too small for a row group of long rows, smaller ones are written; else the dataset would be held up.",
+        "core/engine.py",
+        "except duckdb.OutOfMemoryException:  # a row group",
+        "except ZeroDivisionError:  # a row group",
+        (BAD_INPUT + "test_long_rows_are_written_in_small_groups_where_memory_is_small",),
+    ),
+    Guard(
+        "refused-texts-are-written-by-pieces",
+        "However much text was refused, it is written so much at a time.",
+        "core/quality.py",
+        "    if (size or 0) <= WRITTEN:\n",
+        "    if True:\n",
+        (BAD_INPUT + "test_refused_records_are_written_piece_by_piece",),
     ),
 )
