@@ -389,7 +389,7 @@ def test_bad_files_beside_good_ones_leave_one_commit_with_the_good_ones(world: W
 def test_a_file_that_shows_to_be_broken_only_when_it_is_read_leaves_its_batch(world: World) -> None:
     world.declare(ORDERS.replace("format: csv", "format: json"))
     world.put("raw/orders/a.json", '[{"id": 1}, {"id": 2}]')
-    world.put("raw/orders/b.json", '[{"id": 3}, {"id":')
+    world.put("raw/orders/b.json", '[{"id": 3}, {"id": }]')
     assert world.fates() == {"raw/orders/a.json": "loaded", "raw/orders/b.json": "rejected: unreadable"}
     assert world.values("select id from orders order by id") == [1, 2]
 

@@ -170,7 +170,7 @@ GUARDS: Final = (
         "core/export.py",
         "        old = snapshot.at(last) if last is not None else None\n",
         "        old = snapshot.at(last) if last is not None else None\n"
-        '        lake.store.put(state, json.dumps({"version": snapshot.version, **written_as}).encode())\n',
+        '        lake.store.put(state, json.dumps({"version": snapshot.version}).encode())\n',
         (EXPORTS + "test_an_export_that_was_killed_is_completed_by_the_next_run",),
     ),
     Guard(
