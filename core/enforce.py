@@ -166,7 +166,7 @@ def _readable(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Callab
                 expected="its files to fit into memory together",
                 found=told(error),
                 remedy="Give it more memory, or load fewer at a time.",
-            ) from error
+            ) from None
         except duckdb.Error as error:
             raise Terminal(
                 f"dataset {batch.dataset.name}",

@@ -21,8 +21,8 @@ class Prices(BaseModel):
     glue_dpus: PositiveInt = Field(2, description="The units of the job that would do the same; two are Glue's least.")
     glue_minimum_seconds: NonNegativeFloat = Field(60, description="What a job is charged for at least.")
     region: str = Field("us-east-1", description="Where these prices hold.")
-    as_of: date = Field(date(2026, 11, 1), description="When they were looked up.")
-    source: str = Field("aws.amazon.com/lambda/pricing and aws.amazon.com/glue/pricing", description="Where they were looked up.")
+    as_of: date = Field(date(2026, 11, 1), description="What day they are of.")
+    source: str = Field("aws.amazon.com/lambda/pricing and aws.amazon.com/glue/pricing", description="Who publishes them.")
 
 
 @dataclass(frozen=True)

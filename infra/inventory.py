@@ -44,9 +44,10 @@ def audit() -> None:
             print(f"{lock.name}: {name} {version}: {bug['id']}; mended in {', '.join(bug['fix_versions']) or 'no release yet'}")
         if found:
             sys.exit(1)
-        print(f"{lock.name}: {len(asked)} of {len(packages)} packages were looked up, none of them has a known vulnerability")
+        if asked:
+            print(f"{lock.name}: {len(asked)} packages were looked up, none of them has a known vulnerability")
         if unknown := [package["skip_reason"] for package in packages if "skip_reason" in package]:
-            print(f"{lock.name}: {len(unknown)} packages remain unknown, the first of them: {unknown[0]}")
+            print(f"{lock.name}: {len(unknown)} of {len(packages)} packages could not be looked up, the first of them: {unknown[0]}")
 
 
 def take_stock() -> None:

@@ -4,6 +4,7 @@ That library (calamine, in fastexcel 0.21) checks no checksum, makes room for wh
 refused to it the whole process ends. So it gets a copy of the parts that it needs, each byte of which was read here, if that will fit.
 """
 
+import errno
 import re
 import struct
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
+from core.errors import Terminal
 from core.readers.cells import Cells, Odd, parsed, usual, width
 
 CHUNK: Final = 1 << 20
@@ -46,7 +48,7 @@ def sheets(path: Path) -> dict[str, str]:
         with zipfile.ZipFile(path) as archive:
             book, links = (ElementTree.fromstring(_small(archive, name)) for name in (BOOK, LINKS))
     except (*DAMAGED, ElementTree.ParseError, LookupError) as error:
-        raise Odd(_said(error)) from error
+        raise _refusal(error) from error
     targets = {link.get("Id"): link.get("Target", "") for link in links}
     found: dict[str, str] = {}
     for element in book.iter():
@@ -66,7 +68,7 @@ def repacked(path: Path, part: str, target: Path, memory: int) -> Cells:
                 raise Odd("no part for its sheet")
             found, size = _copied(archive, part, copy, memory)
     except DAMAGED as error:
-        raise Odd(_said(error)) from error
+        raise _refusal(error) from error
     if found is None:
         found = parsed(target, part)
     elif found.rows * found.columns * CELL > memory // 8:  # at most so wide, by the length of the columns' names
@@ -152,6 +154,14 @@ def _text(path: Path, part: str, cells: int, limit: int) -> int:
 
 def _each(strings: bytes) -> list[bytes]:
     return strings.split(b"</si>") if b"</si>" in strings else END.split(strings)
+
+
+def _refusal(error: Exception) -> Exception:
+    """Return what is wrong with the workbook, or with the disk: an OSError other than for a place before the beginning of the file."""
+    if isinstance(error, OSError) and error.errno != errno.EINVAL:
+        found = error.strerror or type(error).__name__
+        return Terminal("copying a workbook", expected="room on the local disk", found=found, remedy="Name a larger disk by LAKELET_WORK.")
+    return Odd(_said(error))
 
 
 def _said(error: Exception) -> str:

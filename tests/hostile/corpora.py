@@ -1,6 +1,6 @@
 """The corpora of odd files that others collected: where they are, unpacked, and what a contract made of each of their files.
 
-They are not part of the repository: LAKELET_CORPORA names the folder that holds their archives (../shared/corpora beside it otherwise).
+They are not part of the repository: LAKELET_CORPORA names the folder that holds their archives.
 """
 
 import os

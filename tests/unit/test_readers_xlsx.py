@@ -1,5 +1,6 @@
 """XLSX: what the cells hold, as text, with the sheet's own row numbers."""
 
+import resource
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import xlsxwriter
 
 from core import readers
+from core.errors import Rejected, Terminal
 from tests.faults.files import number, text, xlsx_file
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values, workbook
 
@@ -162,3 +164,16 @@ def test_a_time_of_day_and_the_day_that_1900_never_had_are_no_dates(since_1904: 
     declared = dataset("xlsx", ["id", {"name": "v", "type": "timestamp"}])
     days = [number("0", "day"), number("0.5", "time"), number("60", "day"), number("59", "day"), number("61", "day")]
     assert [row[1] is not None for row in read(declared, tmp_path, cells(*days, since_1904=since_1904))] == bad
+
+
+def test_a_disk_that_takes_no_more_blames_no_workbook(tmp_path: Path) -> None:
+    content = workbook([["a", "b"], *[["x" * 100, str(number)] for number in range(20_000)]])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    (tmp_path / "000000.raw").write_bytes(content)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(content) + 50_000, before[1]))
+    try:
+        with pytest.raises(Terminal, match="room on the local disk") as caught:
+            readers.prepare(dataset("xlsx", ["a", "b"]), readers.RawFile(0, tmp_path / "000000.raw", "raw/orders/0"), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not isinstance(caught.value, Rejected)
