@@ -85,10 +85,12 @@ class Target(Declared):
 
 
 class Result(Declared):
-    """The Delta table that a transform's result replaces."""
+    """The Delta table that holds a transform's result."""
 
     path: Folder
-    mode: Literal["overwrite"] = "overwrite"
+    mode: Literal["overwrite", "partitions"] = Field(
+        "overwrite", description="overwrite: each run replaces the table; partitions: those that changed, with `incremental`."
+    )
     partition_by: tuple[str, ...] = ()
 
 
@@ -208,6 +210,9 @@ class Transform(Declared):
     sql: str = Field(pattern=r"^[\w][\w.-]*\.sql$", description="The SQL file beside this one.")
     when: When = "all_inputs"
     target: Result
+    incremental: bool = Field(
+        False, description="Run only over the partitions that changed in the inputs since the last run; target.mode is partitions then."
+    )
     expect: tuple[Expect, ...] = ()
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
@@ -222,6 +227,13 @@ class Transform(Declared):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        by_partition = self.target.mode == "partitions"
+        if self.incremental and not (by_partition and self.target.partition_by):
+            raise ValueError(
+                "incremental: it needs target.mode partitions and target.partition_by, such as [date]; overwrite replaces it all"
+            )
+        if by_partition and not self.incremental:
+            raise ValueError("target.mode partitions needs `incremental: true`; to replace the whole table in each run, declare overwrite")
         _exports(self.exports, self.target)
         return self
 

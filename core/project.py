@@ -40,6 +40,12 @@ class Project:
         elsewhere = [check.sql for check in declaration.checks if check.looks_elsewhere]
         return tuple(dict.fromkeys(table for sql in elsewhere for table in tables_in(f"select ({sql}\n)")))
 
+    def sliced(self, transform: Transform) -> tuple[str, ...]:
+        """Return the inputs of which an incremental transform reads only partitions: those that have all its partition columns."""
+        wanted = set(transform.target.partition_by)
+        tables = {name: self.declarations.get(name) for name in transform.inputs}
+        return tuple(name for name, table in tables.items() if table and wanted <= set(table.target.partition_by))
+
     def match(self, key: str) -> Dataset | None:
         """Return the dataset whose source path covers a key; Terminal where two claim it."""
         found = [dataset for dataset in self.datasets.values() if covers(dataset, key)]

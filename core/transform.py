@@ -1,6 +1,5 @@
 """Transforms: which are due (a pure comparison of versions) and how one runs: its query over pinned inputs becomes one commit."""
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +9,12 @@ from typing import Final
 import duckdb
 from cronsim import CronSim
 
-from core import delta
+from core import delta, increment
 from core.contract import Transform
 from core.delta import Change, DataFile, Snapshot
 from core.engine import Layout, Planned, fragments, schema_of, storable, wanted_files
 from core.errors import Conflict, LakeError, Terminal
+from core.increment import QUERY, RAN, Increment, base, consumed_mark, fingerprint
 from core.lake import Lake
 from core.ledger import AMENDED, amended
 from core.pruning import Condition, conditions
@@ -22,24 +22,20 @@ from core.session import UNBLAMED
 from core.source import CRON
 from core.telling import told
 
-RAN: Final = "lakelet/ran"
-"""The mark that tells when a transform last ran (ms)."""
-
-QUERY: Final = "lakelet/query"
-"""The mark that tells whether a transform's SQL is still the one that made its table."""
-
 TICKS: Final = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """What one run of a transform did."""
+    """What one run of a transform did. An incremental one tells how many `partitions` it ran, or why it ran in `full`."""
 
     transform: str
     version: int
     rows: int
     inputs: Mapping[str, int]
     seconds: float
+    partitions: int | None = None
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,48 +81,63 @@ def readiness(lake: Lake, transform: Transform) -> Readiness:
     """Look up the versions that decide whether a transform is due."""
     table = lake.table(transform)
     tables = {name: lake.named_table(name) for name in transform.inputs}
-    consumed = {name: table.identity(_input(name, found)) or 0 for name, found in tables.items() if table and found}
+    consumed = {name: table.identity(consumed_mark(name, found)) or 0 for name, found in tables.items() if table and found}
     ran = table.identity(RAN) if table else None
     versions = {name: snapshot.data_version if snapshot else None for name, snapshot in tables.items()}
     moment = datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None
     if table is None or not ran:
         return Readiness(versions, consumed, moment)
-    rewritten = table.identity(QUERY) != _fingerprint(transform)
+    rewritten = table.identity(QUERY) != fingerprint(transform)
     again = any((found.identity(AMENDED) or 0) > (table.identity(_amended(name, found)) or 0) for name, found in tables.items() if found)
     return Readiness(versions, consumed, moment, rewritten, amended=again)
 
 
 def run(lake: Lake, transform: Transform) -> Transformed:
-    """Run a transform over its inputs as they are now and replace its table by the result, in one commit.
+    """Run a transform over its inputs as they are now and replace its table, or the partitions that changed, by the result, in one commit.
 
     Raises Terminal where its SQL fails: the table stays as it was. Raises Conflict where another run won.
     """
     started = time.perf_counter()
     lake.in_time(f"transform {transform.name}")
     with lake.workplace() as work, lake.session(work) as connection:
+        inputs = {name: _opened(lake, transform, name) for name in transform.inputs}
+        target = lake.table(transform)
+        part = increment.decide(lake.project, transform, target, inputs)
         wanted = conditions(transform.query)
-        mounted = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
-        inputs = {name: snapshot for name, (snapshot, _) in mounted.items()}
-        target, planned = lake.table(transform), _planned(lake, connection, transform)
+        mounted = {name: _mounted(lake, connection, name, inputs[name], wanted.get(name, ()), part) for name in inputs}
+        planned = _planned(lake, connection, transform)
         if target is not None:
-            target = _ensure(lake, transform, planned)
+            target = _unchanged(target, _ensure(lake, transform, planned), part)
         added = _fragments(connection, transform, target or planned)
+        _refuse_others(transform, added, part)
         target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
-        marks = {_input(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
+        marks = {consumed_mark(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
         marks |= _amendments(target, inputs)
         _refuse_older(target, marks)
         rows, now = sum(file.rows for file in added), lake.now()
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}
-        took = lake.receipt(started, rows=rows, bytes=sum(file.size for _, files in mounted.values() for file in files))
-        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows, "took": took.record}
-        marks |= {RAN: int(now.timestamp() * 1000), QUERY: _fingerprint(transform)}
-        version = delta.commit(target, Change(added, target.files, marks=marks, record=record, exclusive=True), now=now)
-    return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started)
+        took = lake.receipt(started, rows=rows, bytes=sum(file.size for files in mounted.values() for file in files))
+        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows, **part.record, "took": took.record}
+        marks |= {RAN: int(now.timestamp() * 1000), QUERY: fingerprint(transform)}
+        marks |= {base(name, snapshot): snapshot.version for name, snapshot in inputs.items() if transform.incremental}
+        change = Change(added, part.of(target.files), marks=marks, record=record, exclusive=True)
+        version = delta.commit(target, change, now=now)
+    return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started, **part.record)
 
 
-def _input(name: str, table: Snapshot) -> str:
-    """Return the mark of an input's version; of this very table, because one that was made again counts from 0."""
-    return f"input/{name}/{table.id}"
+def _unchanged(before: Snapshot, now: Snapshot, part: Increment) -> Snapshot:
+    """Return the target as it is; what was decided on another version of it may not be enough to bring this one up to date."""
+    if part.slices is not None and now.version != before.version:
+        raise Conflict(f"table {now.uri}", expected=f"version {before.version}", found=f"version {now.version}", remedy="Run it again.")
+    return now
+
+
+def _refuse_others(transform: Transform, added: tuple[DataFile, ...], part: Increment) -> None:
+    """Rows of partitions that are not replaced would be there twice."""
+    if others := {part.slice_of(file) for file in added if not part.holds(file)}:
+        told = " and ".join(sorted("/".join(map(str, one)) for one in others)[:3])
+        remedy = f"Its table is unchanged. Take `incremental` out of {transform.name}, and please report its SQL."
+        raise Terminal(f"transform {transform.name}", expected="rows of the partitions that changed", found=told, remedy=remedy)
 
 
 def _amendments(target: Snapshot, inputs: Mapping[str, Snapshot]) -> dict[str, int]:
@@ -141,23 +152,23 @@ def _amended(name: str, table: Snapshot) -> str:
     return f"amended/{name}/{table.id}"
 
 
-def _fingerprint(transform: Transform) -> int:
-    """Return a number by which a changed query is noticed (52 bits: a transaction's version)."""
-    return int(hashlib.sha256(transform.query.encode()).hexdigest()[:13], 16)
-
-
-def _mounted(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str, wanted: tuple[Condition, ...]
-) -> tuple[Snapshot, tuple[DataFile, ...]]:
-    """Show the transform an input as it is now; return it with those of its files that can matter."""
+def _opened(lake: Lake, transform: Transform, name: str) -> Snapshot:
     snapshot = lake.named_table(name)
     if snapshot is None:
         raise Terminal(
             f"transform {transform.name}", expected=f"its input {name}", found="nothing loaded yet", remedy=f"Load {name} first."
         )
+    return snapshot
+
+
+def _mounted(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, wanted: tuple[Condition, ...], part: Increment
+) -> tuple[DataFile, ...]:
+    """Show the query an input as it is now; return those of its files that can matter."""
     files = wanted_files(connection, snapshot, wanted)
+    files = part.of(files) if name in part.sliced else files
     lake.show(connection, name, snapshot, files)
-    return snapshot, files
+    return files
 
 
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:

@@ -1,4 +1,5 @@
-"""The transaction ids of a table's log, all of them by one pass over its newest checkpoint and the commits since.
+"""What delta-rs tells of a table's log only at length: all its transaction ids, by one pass over its newest checkpoint and the commits
+since; and what a stretch of commits did.
 
 delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 14 requests an id, 28,000 for a batch of a thousand objects.
 """
@@ -6,6 +7,7 @@ delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -34,15 +36,14 @@ def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest:
     first = 0 if announced is None else announced + 1
     if first > version + 1 or version - first > longest:
         return None
-    with ThreadPoolExecutor(store.lanes) as pool:
-        tail = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, version + 1))))
-    if None in tail:
-        return None  # cleaned up since, or behind a checkpoint that is not announced
+    tail = _commits(store, first, version)
+    if tail is None:
+        return None
     try:
         found = {} if announced is None else _held(checkpoint(f"_delta_log/{announced:020}.checkpoint.parquet"))
     except FileNotFoundError:
         return None
-    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body or b"")}
+    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body)}
 
 
 def _held(checkpoint: pa.Table) -> dict[str, int]:
@@ -57,3 +58,44 @@ def _txns(commit: bytes) -> Iterator[Mapping[str, Any]]:
     for line in commit.splitlines():
         if b'"txn"' in line and "txn" in (action := json.loads(line)):
             yield action["txn"]
+
+
+def _commits(store: Store, first: int, last: int) -> list[bytes] | None:
+    """Return some commits as they stand in the log; None where one is gone: cleaned up since, or behind an unannounced checkpoint."""
+    with ThreadPoolExecutor(store.lanes) as pool:
+        found = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, last + 1))))
+    there = [body for body in found if body is not None]
+    return there if len(there) == len(found) else None
+
+
+Partition = Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What some commits of a table did, the upkeep left out: how many they are, and the partitions that they touched.
+
+    `partitions` is None where a removed file's is not told, as a writer other than this one may leave it; `reshaped` says that the table's
+    columns or properties were changed.
+    """
+
+    commits: int
+    partitions: tuple[Partition, ...] | None
+    reshaped: bool
+
+
+def stretch(store: Store, first: int, last: int, upkeep: Callable[[Mapping[str, Any]], bool]) -> Stretch | None:
+    """Look what the commits from one version to another did; None where the log no longer reaches back so far.
+
+    `upkeep` knows by its information which commit changed nothing that a query could see.
+    """
+    bodies = _commits(store, first, last)
+    if bodies is None:
+        return None
+    read = [[json.loads(line) for line in body.splitlines() if line] for body in bodies]
+    commits = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
+    actions = [action for commit in commits for action in commit]
+    files = [found for action in actions for found in (action.get("add"), action.get("remove")) if found and found.get("dataChange", True)]
+    partitions = {json.dumps(file.get("partitionValues"), sort_keys=True): file.get("partitionValues") for file in files}
+    told = None if None in partitions.values() else tuple(partitions.values())
+    return Stretch(len(commits), told, reshaped=any("metaData" in action or "protocol" in action for action in actions))

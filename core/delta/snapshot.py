@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -93,12 +93,17 @@ class Snapshot:
         return _moment(self.history(1)[0])
 
     @cached_property
-    def changed(self) -> datetime:
-        """When the table last came to say something else: the newest commit that is not upkeep."""
+    def change(self) -> Mapping[str, Any] | None:
+        """The newest commit that is not upkeep; None where the log no longer tells."""
         commits = self.history(1)
         if commits[0][RECORD].get("upkeep"):
             commits = self.history(1 + (self.identity(UPKEEP) or 0))
-        return next((_moment(commit) for commit in commits if not commit[RECORD].get("upkeep")), self.created)
+        return next((commit for commit in commits if not commit[RECORD].get("upkeep")), None)
+
+    @property
+    def changed(self) -> datetime:
+        """When the table last came to say something else."""
+        return _moment(self.change) if self.change else self.created
 
     @property
     def id(self) -> str:
@@ -170,6 +175,18 @@ class Snapshot:
         except DeltaError:
             return None
 
+    def since(self, version: int) -> log.Stretch | None:
+        """Return what was done to the table after an older version, partitions as `files` have them; None where its log is gone."""
+        found = log.stretch(self._log, version + 1, self.version, _is_upkeep)
+        kinds = {name: self.schema.field(name).type for name in self.partition_by}
+        if found is None or found.partitions is None:
+            return found
+        if any(kinds.keys() - one.keys() for one in found.partitions):
+            return replace(found, partitions=None)
+        return replace(
+            found, partitions=tuple({name: _as_told(one[name], kind) for name, kind in kinds.items()} for one in found.partitions)
+        )
+
 
 def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:
     """Open the newest version; None where there is no table yet. Raises Terminal where reading it would take what Lakelet lacks."""
@@ -238,6 +255,15 @@ def _partition_text(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_told(value: str | None, kind: pa.DataType) -> str | None:
+    """Return a partition's value, as it stands in the log, as `files` have it: of 07 and 7 one."""
+    return None if not value else _partition_text(pa.scalar(value).cast(kind).as_py())
+
+
+def _is_upkeep(info: Mapping[str, Any]) -> bool:
+    return bool(_with_record({RECORD: info.get(RECORD)})[RECORD].get("upkeep"))
 
 
 def _moment(commit: Mapping[str, Any]) -> datetime:
