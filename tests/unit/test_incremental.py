@@ -1,16 +1,24 @@
 """Incremental transforms: what a run reads, when it runs in full and what it says of it, and that its table is the same."""
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from core import consistency, delta, run, transform
 from core.amend import plans
 from core.errors import InvalidProject
 from core.maintenance import maintain
 from core.run import Undone
+from core.status import status
 from core.transform import Transformed
+from handlers.cli.render import Place
+from handlers.cli.report import show_summary
+from handlers.cli.summary import summarize
+from handlers.observe import _fields
+from handlers.wording import sentence
 from tests.world import World
 
 SALES = """
@@ -164,6 +172,24 @@ def test_a_transform_over_an_incremental_one_is_incremental_too(sales: World) ->
     sales.put("raw/sales/b.csv", HEADER + "100,1,5,2025-01-03\n")
     assert ran(sales, "shares") == 1
     same(sales, "shares")
+
+
+def test_a_run_and_the_status_say_how_many_partitions_were_run(sales: World) -> None:
+    sales.put("raw/sales/b.csv", HEADER + "100,1,5,2025-01-03\n101,1,5,2025-02-01\n")
+    (some,) = [step for step in sales.run() if isinstance(step, Transformed)]
+    assert sentence(some).startswith("daily: 2 rows, 2 partitions, ")
+    assert _fields(some)["partitions"] == 2
+    assert status(sales.lake, ["daily"])[0].state == "up to date; last run: 2 partitions"
+    sales.declare(DAILY, daily=SUMS.replace("count(*)", "count(distinct customer)"))
+    (full,) = [step for step in sales.run() if isinstance(step, Transformed)]
+    assert sentence(full).startswith("daily: 11 rows, in full: its SQL was changed, ")
+    assert _fields(full)["full"] == "its SQL was changed"
+    assert status(sales.lake, ["daily"])[0].state == "up to date; last run in full: its SQL was changed"
+    shown = Console(file=StringIO(), width=100)
+    show_summary(shown, summarize([some, full], sales.lake.project, seconds=1), Place(sales.uri, sales.uri, []))
+    lines = [line.split() for line in shown.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert ["transform", "rows", "partitions", "version", "time"] in lines
+    assert [line[1:3] for line in lines if line[:1] == ["daily"]] == [["2", "2"], ["11", "all"]]
 
 
 # --- when all of it is run -----------------------------------------------------------------------------------------------------------
