@@ -139,6 +139,27 @@ def test_no_date_is_a_partition_too(sales: World) -> None:
     assert sales.values("select sales from daily where date is null") == [2]
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("varchar", ["a b", "a/b", "é=%20", "e\u0301", "007", "+", "NaN", "true", "ﬀ;--", ""]),
+        ("integer", ["7", "-7", "07", "0", "2147483647", ""]),
+        ("boolean", ["true", "false", ""]),
+        ("date", ["2025-01-01", "0001-01-01", "9999-12-31", ""]),
+    ],
+)
+def test_a_partition_is_known_again_whatever_its_value(world: World, kind: str, values: list[str]) -> None:
+    world.declare(SALES.replace("{name: date, type: date}", f"{{name: date, type: {kind}}}")).declare(DAILY, daily=SUMS)
+    body = "".join(f'{n},1,{n},"{value}"\n' for n, value in enumerate(values))
+    world.put("raw/sales/a.csv", HEADER + body)
+    ran(world)
+    for n, value in enumerate(values):
+        world.put(f"raw/sales/b{n}.csv", HEADER + f'{100 + n},1,{n},"{value}"\n')
+        assert ran(world) == 1
+    same(world)
+    assert set(world.values("select count(*) from daily group by date")) == {1}
+
+
 def test_a_commit_without_rows_runs_no_partition(sales: World) -> None:
     sales.put("raw/sales/b.csv", HEADER)
     assert ran(sales) == 0
