@@ -95,11 +95,12 @@ def _cycles(sound: Sequence[tuple[Declaration, Place]], project: Project) -> Ite
 
 def _not_local(transform: Transform, place: Place, project: Project) -> Iterator[Problem]:
     """Find why an incremental transform would not say the same as a run over everything."""
-    columns = transform.target.partition_by
+    columns = transform.slice_by
     sliced = project.sliced(transform)
     if not sliced:
         inputs = ", ".join(transform.inputs) or "there is none"
-        yield place.problem("incremental", f"none of its inputs is partitioned by {', '.join(columns)} ({inputs}); one has to be")
+        has = "is partitioned by" if transform.target.mode == "partitions" else "is known to have the columns"
+        yield place.problem("incremental", f"none of its inputs ({inputs}) {has} {', '.join(columns)}; one has to, by these very names")
         return
     try:
         refuse_unless_local(transform.query, sliced, columns)

@@ -92,14 +92,8 @@ def _extent(lake: Lake, declaration: Transform) -> str:
     """Say how much of its table an incremental transform made anew the last time."""
     table = lake.table(declaration) if declaration.incremental else None
     last = table.change[RECORD] if table and table.change else {}
-    count = last.get("partitions")
-    return (
-        f"; last run in full: {last['full']}"
-        if "full" in last
-        else ""
-        if count is None
-        else f"; last run: {count:,} partition{'s'[: count != 1]}"
-    )
+    counts = [f"{last[what]:,} {what[: -1 if last[what] == 1 else None]}" for what in ("partitions", "keys") if what in last]
+    return f"; last run in full: {last['full']}" if "full" in last else f"; last run: {counts[0]}" if counts else ""
 
 
 def why_not(when: str, ready: Readiness) -> str:

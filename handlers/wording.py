@@ -15,7 +15,10 @@ def duration(seconds: float) -> str:
 
 def extent(step: Transformed) -> list[str]:
     """Say how much of its table an incremental transform made anew; nothing of another."""
-    return [f"in full: {step.full}"] if step.full else [] if step.partitions is None else [plural(step.partitions, "partition")]
+    if step.full:
+        return [f"in full: {step.full}"]
+    counts = {"partition": step.partitions, "key": step.keys}
+    return [plural(count, word) for word, count in counts.items() if count is not None]
 
 
 def sentence(step: Step) -> str:

@@ -5,7 +5,7 @@ delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -68,19 +68,20 @@ def _commits(store: Store, first: int, last: int) -> list[bytes] | None:
     return there if len(there) == len(found) else None
 
 
-Partition = Mapping[str, str | None]
+File = tuple[str, int, Mapping[str, str | None] | None]
+"""A file of the log: its path as the log encodes it, its size, and its partition's values, None where they are not told."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What some commits of a table did, the upkeep left out: how many they are, and the partitions that they touched.
+    """What some commits of a table did, the upkeep left out: how many they are, and the files that they added and removed.
 
-    `partitions` is None where a removed file's is not told, as a writer other than this one may leave it; `reshaped` says that the table's
-    columns or properties were changed.
+    `reshaped` says that the table's columns or properties were changed.
     """
 
     commits: int
-    partitions: tuple[Partition, ...] | None
+    added: tuple[File, ...]
+    removed: tuple[File, ...]
     reshaped: bool
 
 
@@ -95,7 +96,12 @@ def stretch(store: Store, first: int, last: int, upkeep: Callable[[Mapping[str, 
     read = [[json.loads(line) for line in body.splitlines() if line] for body in bodies]
     commits = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
     actions = [action for commit in commits for action in commit]
-    files = [found for action in actions for found in (action.get("add"), action.get("remove")) if found and found.get("dataChange", True)]
-    partitions = {json.dumps(file.get("partitionValues"), sort_keys=True): file.get("partitionValues") for file in files}
-    told = None if None in partitions.values() else tuple(partitions.values())
-    return Stretch(len(commits), told, reshaped=any("metaData" in action or "protocol" in action for action in actions))
+    reshaped = any("metaData" in action or "protocol" in action for action in actions)
+    return Stretch(len(commits), tuple(_files(actions, "add")), tuple(_files(actions, "remove")), reshaped)
+
+
+def _files(actions: Iterable[Mapping[str, Any]], kind: str) -> Iterator[File]:
+    """Return the files of one kind of action, but for those of which rows only moved to another file."""
+    for action in actions:
+        if (file := action.get(kind)) and file.get("dataChange", True):
+            yield file["path"], file.get("size") or 0, file.get("partitionValues")

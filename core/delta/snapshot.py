@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -175,17 +175,35 @@ class Snapshot:
         except DeltaError:
             return None
 
-    def since(self, version: int) -> log.Stretch | None:
-        """Return what was done to the table after an older version, partitions as `files` have them; None where its log is gone."""
-        found = log.stretch(self._log, version + 1, self.version, _is_upkeep)
-        kinds = {name: self.schema.field(name).type for name in self.partition_by}
-        if found is None or found.partitions is None:
-            return found
-        if any(kinds.keys() - one.keys() for one in found.partitions):
-            return replace(found, partitions=None)
-        return replace(
-            found, partitions=tuple({name: _as_told(one[name], kind) for name, kind in kinds.items()} for one in found.partitions)
-        )
+    def since(self, version: int) -> "Since | None":
+        """Return what was done to the table after an older version; None where its log is gone."""
+        done = log.stretch(self._log, version + 1, self.version, _is_upkeep)
+        if done is None:
+            return None
+        added, removed = ([self._file(*file) for file in files] for files in (done.added, done.removed))
+        told = all(file is not None for file in (*added, *removed))
+        return Since(done.commits, tuple(filter(None, added)), tuple(filter(None, removed)), told and not done.reshaped)
+
+    def _file(self, path: str, size: int, partition: Mapping[str, str | None] | None) -> DataFile | None:
+        """Return a file that the log names as `files` would; None where its partition is not told."""
+        values = partition or {}
+        if any(name not in values for name in self.partition_by):
+            return None
+        told = {name: _as_told(values[name], self.schema.field(name).type) for name in self.partition_by}
+        return DataFile(unquote(path), size, 0, told)
+
+
+@dataclass(frozen=True)
+class Since:
+    """What was done to a table after an older version, upkeep left out: in how many commits, and the files that these added and removed.
+
+    `plain` says that this is all: no column or property was changed, and each file's partition is told (other writers may leave it out).
+    """
+
+    commits: int
+    added: tuple[DataFile, ...]
+    removed: tuple[DataFile, ...]
+    plain: bool
 
 
 def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:

@@ -2,6 +2,7 @@
 
 A sliced input is one that has the partition columns; all others are whole, and say the same in each run. A column *carries* a partition
 column where it is one, as it came out of a sliced input. Conservative: what cannot be proven, and what is not known here, is refused.
+What holds of partition columns holds of the columns of a key.
 """
 
 from collections.abc import Collection

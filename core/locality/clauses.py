@@ -43,13 +43,11 @@ def refuse_groups(select: Any, carried: Carried) -> None:
     if group:
         refuse_unknown(group, {"expressions", "all"})
         if any(isinstance(part, exp.Rollup | exp.Cube | exp.GroupingSets) for part in group.expressions):
-            raise ValueError(
-                f"{told(group)} also adds up over partitions; group by each set in a select of its own, with {', '.join(carried)}"
-            )
+            raise ValueError(f"{told(group)} adds up over several {', '.join(carried)}; group by each set in a select of its own")
         if not group.args.get("all"):
             _refuse_unless_in([_item(part, select) for part in group.expressions], carried, told(group))
     elif any(isinstance(node, exp.AggFunc) and not node.find_ancestor(exp.Window) for part in select.expressions for node in _own(part)):
-        raise ValueError(f"{told(select)} adds up all partitions; group by {', '.join(carried)}")
+        raise ValueError(f"{told(select)} adds up everything; group by {', '.join(carried)}")
 
 
 def _item(part: Any, select: Any) -> Any:
@@ -114,7 +112,7 @@ def _read(item: Any, select: Any, sources: Mapping[str, Relation], carried: Carr
     names = {column: frozenset([name]) if is_one_of(value, carried[column]) else frozenset[str]() for column in carried}
     for column in carried:
         if any(name == held for _, held in carried[column]) and not names[column]:
-            raise ValueError(f"{told(item)} takes the name of the partition column {column} and may not be it; give it another")
+            raise ValueError(f"{told(item)} takes the name of {column} and may not be it; give it another")
     return Item(name, names)
 
 

@@ -58,10 +58,10 @@ def _show_withdrawn(to: Console, summary: Summary) -> None:
 
 def _show_transforms(to: Console, summary: Summary) -> None:
     if summary.transforms:
-        parts = ["partitions"] if any(map(extent, summary.transforms)) else []
+        parts = ["of"] if any(map(extent, summary.transforms)) else []
         table = plain_table("transform", "rows", *parts, "version", "time")
         for done in summary.transforms:
-            told = ["all" if done.full else "" if done.partitions is None else f"{done.partitions:,}"] if parts else []
+            told = ["all" if done.full else ", ".join(extent(done))] if parts else []
             table.add_row(done.transform, f"{done.rows:,}", *told, str(done.version), duration(done.seconds))
         heading(to, "Transformed")
         to.print(table)

@@ -37,6 +37,7 @@ ORDER = [
     "engine",
     "versions",
     "change",
+    "keyed",
     "lake",
     "expect",
     "export",
@@ -56,7 +57,7 @@ ORDER = [
     "sample",
 ]
 DUCKDB = (
-    "session engine readers quality versions change lake expect export enforce loading amend land transform "
+    "session engine readers quality versions change keyed lake expect export enforce loading amend land transform "
     "maintenance binding query sample"
 )
 VENDORS = {
