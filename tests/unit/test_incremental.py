@@ -323,6 +323,13 @@ def test_a_row_of_another_partition_than_those_that_changed_is_never_committed(s
             "",
             "target.mode partitions needs `incremental: true`; to replace the whole table in each run, declare overwrite",
         ),
+        ("partition_by: [date]", "key: [date]", "incremental: it needs target.mode partitions and target.partition_by"),
+        (
+            "mode: partitions, partition_by: [date]",
+            "mode: merge, key: [nothing]",
+            "none of its inputs (sales) is known to have the columns nothing",
+        ),
+        ("mode: partitions", "mode: partitions, key: [id]", "target.key is for merge; target.mode is partitions"),
         ("[date]", "[month]", "none of its inputs (sales) is partitioned by month; one has to, by these very names"),
         ("sql: daily.sql", "sql: other.sql", "other.sql: GROUP BY customer lacks date; add it; or let it run in full (mode: overwrite)"),
     ],
@@ -333,6 +340,121 @@ def test_what_cannot_be_incremental_is_refused_with_what_to_do(world: World, old
     with pytest.raises(InvalidProject) as raised:
         _ = world.lake
     assert told in str(raised.value)
+
+
+# --- by key --------------------------------------------------------------------------------------------------------------------------
+
+SPENT = """
+transform: daily
+sql: daily.sql
+when: any_input
+target: {path: gold/spent/, mode: merge, key: [customer]}
+incremental: true
+"""
+TOTALS = """
+select c.customer, c.region, count(s.id) as n, sum(s.amount)::bigint as amount
+from customers c left join sales s using (customer)
+group by all
+"""
+
+
+@pytest.fixture
+def spent(world: World) -> World:
+    """Nine customers, and what each of them spent."""
+    world.declare(SALES).declare(CUSTOMERS).declare(SPENT, daily=TOTALS)
+    world.put("raw/customers/a.csv", "customer,region\n" + "".join(f"{n},r{n}\n" for n in range(9)))
+    world.put("raw/sales/a.csv", HEADER + "".join(f"{n},{n % 5},{n * 10},{day}\n" for n, day in enumerate(DAYS)))
+    assert keys(world) == "its table is new"
+    same(world)
+    return world
+
+
+def keys(world: World) -> int | str | None:
+    """Run what is due, and return how many keys the transform ran, or why all of it."""
+    steps = world.run()
+    assert not [step.error for step in steps if isinstance(step, Undone)]
+    done = [step for step in steps if isinstance(step, Transformed)]
+    return (done[0].full or done[0].keys) if done else None
+
+
+def test_only_the_keys_that_changed_are_run(spent: World) -> None:
+    spent.put("raw/sales/b.csv", HEADER + "100,1,5,2025-01-03\n101,8,5,2025-02-01\n")
+    assert keys(spent) == 2
+    same(spent)
+    assert record(spent)["keys"] == record(spent)["rows"] == 2
+    assert keys(spent) is None
+    assert status(spent.lake, ["daily"])[0].state == "up to date; last run: 2 keys"
+
+
+def test_a_key_whose_row_was_written_again_as_it_was_is_not_run(spent: World) -> None:
+    """A merge writes whole files again: nine customers, of which one moved."""
+    spent.put("raw/customers/b.csv", "customer,region\n3,moved\n")
+    assert keys(spent) == 1
+    same(spent)
+
+
+def test_a_key_of_which_nothing_is_left_is_gone(spent: World) -> None:
+    spent.put("raw/customers/b.csv", "customer,region\n77,r\n")
+    assert keys(spent) == 1
+    undo(spent, "raw/customers/b.csv")
+    assert keys(spent) == 1
+    assert spent.values("select count(*) from daily where customer = 77") == [0]
+    same(spent)
+
+
+def test_only_the_files_that_may_hold_a_key_are_read(world: World) -> None:
+    world.declare(SALES).declare(SPENT, daily="select customer, sum(amount)::bigint as amount from sales group by customer")
+    for n, day in enumerate(DAYS):
+        world.put(f"raw/sales/{n}.csv", HEADER + "".join(f"{n * 10 + m},{n * 10 + m},1,{day}\n" for m in range(10)))
+        world.run(names=["sales"])
+    assert keys(world) == "its table is new"
+    world.put("raw/sales/late.csv", HEADER + "1000,37,1,2025-02-01\n")
+    assert keys(world) == 1
+    same(world)
+    late = [file.size for file in table(world, "sales").files if file.partition["date"] in (DAYS[3], "2025-02-01")]
+    assert record(world)["took"]["bytes"] == sum(late)
+
+
+def test_no_key_is_a_key_too(world: World) -> None:
+    world.declare(SALES).declare(SPENT, daily="select customer, sum(amount)::bigint as amount from sales group by customer")
+    for n in range(3):
+        world.put(f"raw/sales/{n}.csv", HEADER + f"{n},,{n},2025-01-01\n1{n},{n},1,2025-01-01\n")
+        assert keys(world) == (2 if n else "its table is new")
+        same(world)
+
+
+def test_where_a_replaced_file_was_deleted_all_is_run(spent: World) -> None:
+    old = table(spent, "customers").files
+    spent.put("raw/customers/b.csv", "customer,region\n3,moved\n")
+    spent.run(names=["customers"])
+    for file in old:
+        Path(spent.uri, "silver/customers", file.path).unlink()
+    assert keys(spent) == "files that were replaced since the last run cannot be read any more"
+    same(spent)
+
+
+def test_a_run_in_between_that_was_not_incremental_is_noticed_by_key(spent: World) -> None:
+    """A row that came and went since is in neither of the two known versions, but in its result."""
+    spent.put("raw/sales/b.csv", HEADER + "100,1,5,2025-01-03\n")
+    spent.declare(SPENT.replace("incremental: true", "").replace("mode: merge, key: [customer]", "mode: overwrite"))
+    assert keys(spent) is None
+    undo(spent, "raw/sales/b.csv")
+    spent.declare(SPENT)
+    assert keys(spent) == "a run that was not incremental has read sales since version 1"
+    same(spent)
+
+
+def test_a_row_of_another_key_than_those_that_changed_is_never_committed(spent: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consistency, "refuse_unless_local", lambda *_: None)
+    spent.declare(
+        SPENT, daily="select customer + 1 as customer, 'x' as region, count(*) as n, sum(amount)::bigint as amount from sales group by all"
+    )
+    keys(spent)
+    before = rows(spent, "select * from daily")
+    spent.put("raw/sales/b.csv", HEADER + "100,1,5,2025-01-03\n")
+    (error,) = [step.error for step in spent.run() if isinstance(step, Undone)]
+    assert "expected rows of what changed in its inputs; found 1 rows of others" in error
+    assert rows(spent, "select * from daily") == before
 
 
 # --- two at a time -------------------------------------------------------------------------------------------------------------------
