@@ -30,7 +30,7 @@ UPKEEP: Final = "lakelet/upkeep"
 @dataclass(frozen=True)
 class DataFile:
     """A Parquet file of a table: its path below the table (as it is stored, not as the log encodes it), size in bytes, rows, partition and
-    statistics (Delta's JSON); and when it was written (ms), 0 before it is committed.
+    statistics (Delta's JSON); and when it was written (ms), 0 before it is committed and where it is no more.
     """
 
     path: str

@@ -423,6 +423,15 @@ def test_no_key_is_a_key_too(world: World) -> None:
         same(world)
 
 
+def test_a_file_from_before_a_column_was_added_is_read_although_it_was_replaced(spent: World) -> None:
+    spent.declare(CUSTOMERS.replace("{name: region}", "{name: region}, {name: note}"))
+    spent.put("raw/customers/b.csv", "customer,region,note\n20,r,x\n")
+    assert str(keys(spent)).startswith("the columns or properties of customers were changed")
+    spent.put("raw/customers/c.csv", "customer,region,note\n3,moved,x\n")
+    assert keys(spent) == 1
+    same(spent)
+
+
 def test_where_a_replaced_file_was_deleted_all_is_run(spent: World) -> None:
     old = table(spent, "customers").files
     spent.put("raw/customers/b.csv", "customer,region\n3,moved\n")
