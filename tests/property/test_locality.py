@@ -22,10 +22,15 @@ DATES: Final = (None, *range(1, 5))
 
 @dataclass
 class Author:
-    """Writes queries; half of the time what would be local, for most of what is thrown together is refused or no SQL at all."""
+    """Writes queries with some care, for most of what is thrown together without is refused or no SQL at all."""
 
     dice: random.Random
+    care: float = 0.9
     names: count = field(default_factory=count)  # type: ignore[type-arg]
+
+    @property
+    def careful(self) -> bool:
+        return self.chance(self.care)
 
     def one(self, *choices: str) -> str:
         return self.dice.choice(choices)
@@ -42,23 +47,23 @@ class Author:
 
     def column(self, sources: dict[str, tuple[str, ...]]) -> str:
         alias = self.dice.choice(list(sources))
-        name = "date" if "date" in sources[alias] and self.chance(0.6) else self.dice.choice(sources[alias])
-        return name if self.chance(0.3 if len(sources) > 1 else 0.7) else f"{alias}.{name}"
+        name = "date" if "date" in sources[alias] and self.chance(0.4) else self.dice.choice(sources[alias])
+        return f"{alias}.{name}" if self.careful else name
 
     def condition(self, sources: dict[str, tuple[str, ...]], latest: str = "") -> str:
         parts = [f"{self.column(sources)} {self.one('=', '=', '=', '<', 'is not distinct from')} {self.column(sources)}"]
-        if latest and self.chance(0.7):
-            parts.append(f"{self.one(*sources)}.date = {latest}.date")
+        if latest and self.careful:
+            parts.append(f"{self.one(*[alias for alias in sources if alias != latest] or [latest])}.date = {latest}.date")
         if self.chance(0.2):
             inner = self.one(*TABLES)
             parts.append(f"{self.column(sources)} in (select {self.one(*TABLES[inner])} from {inner})")
-        return self.one(" and ", " and ", " and ", " or ").join(parts)
+        return (" and " if self.careful else " or ").join(parts)
 
     def sources(self, depth: int) -> tuple[str, dict[str, tuple[str, ...]]]:
         relation, columns = self.relation(depth)
         alias = f"t{next(self.names)}"
         text, sources = f"{relation} as {alias}", {alias: columns}
-        while self.chance(0.4) and len(sources) < 3:
+        while self.chance(0.55) and len(sources) < 3:
             relation, columns = self.relation(depth)
             alias = f"t{next(self.names)}"
             sources[alias] = columns
@@ -72,7 +77,8 @@ class Author:
 
     def item(self, sources: dict[str, tuple[str, ...]]) -> str:
         column = self.column(sources)
-        window = f"over (partition by {self.column(sources)}{f', {self.column(sources)}' if self.chance(0.4) else ''})"
+        date = f"{next(iter(sources))}.date" if self.careful else self.column(sources)
+        window = f"over (partition by {date}{f', {self.column(sources)}' if self.chance(0.4) else ''})"
         return self.one(
             column, column, f"{column} + 1", f"count(*) {window}", f"max({column}) {window}", f"rank() {window[:-1]} order by {column})",
             f"coalesce({column}, {self.column(sources)})", f"(select max(day) from calendar where calendar.day <> {column})",
@@ -83,18 +89,19 @@ class Author:
             (left, columns), (right, _) = self.query(depth - 1), self.query(depth - 1)
             return f"({left}) {self.one('union all', 'union', 'except', 'union by name', 'intersect')} ({right})", columns
         text, sources = self.sources(depth)
-        first = self.column(sources) if self.chance(0.4) else f"{self.one(*sources)}.date"
+        first = f"{next(iter(sources))}.date" if self.careful else self.column(sources)
         where = f" where {self.condition(sources, self.one(*sources))}" if self.chance(0.3) else ""
         if self.chance(0.3):
             column = self.column(sources)
-            items = [f"{first} as date", f"{self.one('count', 'sum', 'min', 'max')}({column}) as {self.one('amount', 'day', 'date')}"]
-            group = self.one(first, first, "all", "1", "date", self.column(sources), f"{first}, {self.column(sources)}")
+            items = [f"{first} as date", f"{self.one('count', 'sum', 'min', 'max')}({column}) as {'amount' if self.careful else 'date'}"]
+            group = self.one(first, "all", "1", "date", f"{first}, {self.column(sources)}") if self.careful else self.column(sources)
             return f"select {', '.join(items)} from {text}{where} group by {group}", ("date", "amount")
         items = [
             self.one(first, f"{first} as date", f"{first} as day"),
-            f"{self.item(sources)} as {self.one('amount', 'amount', 'day', 'date')}",
+            f"{self.item(sources)} as {'amount' if self.careful else self.one('day', 'date')}",
         ]
-        self.dice.shuffle(items)
+        if not self.careful:
+            self.dice.shuffle(items)
         if self.chance(0.2):
             items = self.dice.choice([["*"], [f"{self.one(*sources)}.*"], [f"{self.one(*sources)}.*", items[0]]])
         qualify = f" qualify count(*) over (partition by {self.column(sources)}) > 1" if self.chance(0.1) else ""
@@ -120,7 +127,7 @@ def test_what_is_accepted_says_the_same_of_each_partition_alone(seed: int) -> No
             )
             table = f"all_{name}" if name in SLICED else name
             connection.execute(f"create table {table} as select {values} from range(12) as t(i)")
-        for _ in range(1500):
+        for _ in range(5000 if LONG else 700):
             query, _ = Author(dice).query(2)
             try:
                 refuse_unless_local(query, SLICED, ("date",))
@@ -139,4 +146,4 @@ def test_what_is_accepted_says_the_same_of_each_partition_alone(seed: int) -> No
                 assert {found for found, _ in part} <= {date}, query
                 parts += part
             assert sorted(parts, key=str) == full, query
-    assert seen["accepted"] > 100, seen
+    assert seen["accepted"] > 50, seen
