@@ -476,6 +476,20 @@ def test_a_row_of_another_key_than_those_that_changed_is_never_committed(spent: 
     assert rows(spent, "select * from daily") == before
 
 
+@pytest.mark.parametrize(
+    ("declared", "query"), [(DAILY, SUMS), (SPENT, "select customer, sum(amount) as amount from sales group by customer")]
+)
+def test_it_is_the_same_in_every_place(anywhere: World, declared: str, query: str) -> None:
+    anywhere.declare(SALES).declare(declared, daily=query)
+    for n, rows in enumerate(("1,1,5,2025-01-03\n2,2,5,2025-01-04\n", "3,1,5,2025-01-03\n", "4,,5,\n")):
+        anywhere.put(f"raw/sales/{n}.csv", HEADER + rows)
+        assert (ran(anywhere) if declared == DAILY else keys(anywhere)) == (1 if n else "its table is new")
+        same(anywhere)
+    undo(anywhere, "raw/sales/1.csv")
+    assert (ran(anywhere) if declared == DAILY else keys(anywhere)) == 1
+    same(anywhere)
+
+
 # --- two at a time -------------------------------------------------------------------------------------------------------------------
 
 
