@@ -1,11 +1,13 @@
-"""The transaction ids of a table's log, all of them by one pass over its newest checkpoint and the commits since.
+"""What delta-rs tells of a table's log only at length: all its transaction ids, by one pass over its newest checkpoint and the commits
+since; and what a stretch of commits did.
 
 delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 14 requests an id, 28,000 for a batch of a thousand objects.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -34,15 +36,14 @@ def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest:
     first = 0 if announced is None else announced + 1
     if first > version + 1 or version - first > longest:
         return None
-    with ThreadPoolExecutor(store.lanes) as pool:
-        tail = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, version + 1))))
-    if None in tail:
-        return None  # cleaned up since, or behind a checkpoint that is not announced
+    tail = _commits(store, first, version)
+    if tail is None:
+        return None
     try:
         found = {} if announced is None else _held(checkpoint(f"_delta_log/{announced:020}.checkpoint.parquet"))
     except FileNotFoundError:
         return None
-    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body or b"")}
+    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body)}
 
 
 def _held(checkpoint: pa.Table) -> dict[str, int]:
@@ -57,3 +58,50 @@ def _txns(commit: bytes) -> Iterator[Mapping[str, Any]]:
     for line in commit.splitlines():
         if b'"txn"' in line and "txn" in (action := json.loads(line)):
             yield action["txn"]
+
+
+def _commits(store: Store, first: int, last: int) -> list[bytes] | None:
+    """Return some commits as they stand in the log; None where one is gone: cleaned up since, or behind an unannounced checkpoint."""
+    with ThreadPoolExecutor(store.lanes) as pool:
+        found = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, last + 1))))
+    there = [body for body in found if body is not None]
+    return there if len(there) == len(found) else None
+
+
+File = tuple[str, int, Mapping[str, str | None] | None]
+"""A file of the log: its path as the log encodes it, its size, and its partition's values, None where they are not told."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What some commits of a table did, the upkeep left out: how many they are, and the files that they added and removed.
+
+    `reshaped` says that the table's columns or properties were changed.
+    """
+
+    commits: int
+    added: tuple[File, ...]
+    removed: tuple[File, ...]
+    reshaped: bool
+
+
+def stretch(store: Store, first: int, last: int, upkeep: Callable[[Mapping[str, Any]], bool]) -> Stretch | None:
+    """Look what the commits from one version to another did; None where the log no longer reaches back so far.
+
+    `upkeep` knows by its information which commit changed nothing that a query could see.
+    """
+    bodies = _commits(store, first, last)
+    if bodies is None:
+        return None
+    read = [[json.loads(line) for line in body.splitlines() if line] for body in bodies]
+    commits = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
+    actions = [action for commit in commits for action in commit]
+    reshaped = any("metaData" in action or "protocol" in action for action in actions)
+    return Stretch(len(commits), tuple(_files(actions, "add")), tuple(_files(actions, "remove")), reshaped)
+
+
+def _files(actions: Iterable[Mapping[str, Any]], kind: str) -> Iterator[File]:
+    """Return the files of one kind of action, but for those of which rows only moved to another file."""
+    for action in actions:
+        if (file := action.get(kind)) and file.get("dataChange", True):
+            yield file["path"], file.get("size") or 0, file.get("partitionValues")

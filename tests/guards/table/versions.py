@@ -210,8 +210,8 @@ GUARDS: Final = (
         "keys-without-bounds-are-looked-for",
         "A merge opens a file whose statistics do not tell its keys; passed over, its rows would stay beside the new ones.",
         "core/change.py",
-        'f"({unknown} or latest.{column} between {low} and {high})"',
-        'f"(latest.{column} between {low} and {high})"',
+        'f"({unknown} or {wanted}.{column} between {low} and {high})"',
+        'f"({wanted}.{column} between {low} and {high})"',
         (MINE + "test_a_merge_finds_a_key_whose_file_has_no_bounds",),
     ),
     Guard(
