@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness import Benchmark, Measured
 
@@ -89,8 +90,9 @@ def parse(text: str) -> Figures:
     return Figures(**{**data, "rows": tuple(_of_json(row) for row in data["rows"])})
 
 
-def _of_json(row: Mapping[str, object]) -> Row:
-    return Row(**{name: tuple(value) if isinstance(value, list) else value for name, value in row.items()})  # type: ignore[arg-type]
+def _of_json(row: dict[str, Any]) -> Row:
+    rounds = {name: tuple(row[name]) for name in ("seconds", "cpu", "peak")}
+    return Row(**{**row, **rounds, "told": {what: tuple(values) for what, values in row["told"].items()}})
 
 
 def save(found: Figures, folder: Path) -> None:

@@ -86,15 +86,15 @@ def speed(benchmark: str, of: Name, alone: Name, *, least: int, most: float) -> 
     return judge
 
 
-def told(benchmark: str, of: Name, to: Name, what: str, most: float) -> Judge:
-    """Ask for a ratio of something else that both told."""
+def told(benchmark: str, of: Name, to: Name, what: str, less: str, most: float) -> Judge:
+    """Ask for a ratio of something else that both told, less a part of it."""
 
     def judge(known: Known) -> Verdict | None:
         a, b = _row(known, benchmark, of), _row(known, benchmark, to)
-        found = (a.median_told(what), b.median_told(what)) if a and b else (None, None)
-        if found[0] is None or not found[1]:
+        left = [(row.median_told(what) or 0) - (row.median_told(less) or 0) for row in (a, b) if row]
+        if len(left) < 2 or not left[1]:
             return None
-        return Verdict(f"{found[0]:.2f} {what} beside {found[1]:.2f}", found[0] <= found[1] * most)
+        return Verdict(f"{left[0] / left[1]:.2f} x", left[0] <= left[1] * most)
 
     return judge
 
@@ -168,6 +168,6 @@ GOALS: Final = (
     ),
     Goal("old_tables", "the 10,000th commit beside the 100th", "<= 1.5 x", ratio("old_tables", 2, 0, 1.5)),
     Goal("start", "a handler ready, from a cold process", "<= 0.45 s", seconds("start", "the ingest handler ready", 0.45)),
-    Goal("pruned", "3 of 20 columns, one day of 365: what is read, beside those bytes alone", "<= 1.5 x",
-         told("pruned", LAKELET, "the bytes alone", "MB read", 1.5)),
+    Goal("pruned", "3 of 20 columns, one day of 365: bytes read, less the log, beside those alone", "<= 1.5 x",
+         told("pruned", LAKELET, "the bytes alone", "MB read", "of it log", 1.5)),
 )  # fmt: skip

@@ -25,7 +25,7 @@ def _chart(kind: str, title: str, places: Iterable[str], axis: str, series: Mapp
         [
             "```mermaid",
             kind,
-            f'    title "{title}"',
+            f"    title {_quoted(title)}",
             f"    x-axis [{', '.join(_quoted(place) for place in places)}]",
             f'    y-axis "{axis}" 0 --> {top:.3g}',
             *(f"    {name.partition(' ')[0]} [{', '.join(f'{value:.3g}' for value in values)}]" for name, values in series.items()),

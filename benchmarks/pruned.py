@@ -40,8 +40,8 @@ def benchmarks(scale: float) -> Iterator[Benchmark]:
         f"3 of 20 columns and one day of {DAYS}, of {a_day * DAYS:,} rows",
         f"The table has {size / 1e6:,.0f} MB of Parquet and {log / 1e6:.1f} MB of log. MB read are what the process read while it ran the "
         "query, imports left out. The bytes alone: the day's footers and the chunks of three columns, and nothing done with them. Bare "
-        "DuckDB finds the day by its folder's name, and writes one Parquet file; Lakelet finds it by the log, which it reads for that, and "
-        "commits.",
+        "DuckDB finds the day by its folder's name, and writes one Parquet file; Lakelet finds it by the log, and commits. What it reads "
+        "of the log (a checkpoint, the commits since) tells of all files; what is left is held against the bytes alone.",
         (
             Contestant(
                 "bare DuckDB",

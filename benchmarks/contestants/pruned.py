@@ -8,17 +8,20 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from core.lake import Lake
 
 WANTED: Final = ("device", "value_0", "value_1")
 
 
-def counted(work: Callable[[], object]) -> None:
-    """Do it, and tell."""
+def counted(work: Callable[[], object], log: int = 0) -> None:
+    """Do it, and tell; so many bytes of it were the table's log."""
     before, started, cpu = _read(), time.perf_counter(), time.process_time()
     work()
     took = {"seconds": time.perf_counter() - started, "cpu": time.process_time() - cpu}
-    print(json.dumps({**took, "MB read": (_read() - before) / 1e6}))
+    print(json.dumps({**took, "MB read": (_read() - before) / 1e6, "of it log": log / 1e6}))
 
 
 def _read() -> int:
@@ -57,7 +60,18 @@ def lakelet(project: str, folder: str, name: str) -> None:
     lake = open_lake(project, folder)
     declaration = lake.project.transforms[name]
     conditions(declaration.query)  # what is imported for it
-    counted(lambda: transform.run(lake, declaration))
+    (table,) = declaration.inputs
+    look(lake, table)
+    before = _read()
+    look(lake, table)
+    counted(lambda: transform.run(lake, declaration), log=_read() - before)
+
+
+def look(lake: "Lake", table: str) -> None:
+    """Read a table's log as a run does: its files, and what it remembers."""
+    snapshot = lake.named_table(table)
+    if snapshot is None or not snapshot.files or snapshot.identity("amended"):
+        sys.exit("the table is not as it should be")
 
 
 def duckdb(threads: str, files: str, query: str) -> None:
