@@ -40,7 +40,8 @@ def benchmarks(scale: float) -> Iterator[Benchmark]:
 
 
 def _benchmark(name: str, size: int, merged: int) -> Benchmark:
-    keys = f"select (i * {STRIDE}) % {size} as id from range({merged * 4 // 5}) as n(i) union all from range({size}, {size + merged // 5})"
+    known, new = merged * 4 // 5, merged // 5
+    keys = f"select i * {size // known} as id from range({known}) as n(i) union all from range({size}, {size + new})"
     file = generated(f"{name}.csv", rows(keys, version=2), CSV)
     step = scaled(SLICE, size / 5_000_000) if size < 5_000_000 else SLICE
     template = rows(f"select (i * {STRIDE}) % {size} as id from range({{}}) as n(i)", version=1)

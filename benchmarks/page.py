@@ -18,7 +18,7 @@ After each run the result is read back: the contestants of a table gave the same
 leaves nothing to compare). The inputs were read once before, so all of them read from memory rather than from disk.
 
 ```
-make bench                                          # all of it, some hours; writes this page
+make bench                                          # all of it, an hour or more; writes this page
 .venv/bin/python -m benchmarks --quick              # some minutes: the long ones are left out
 .venv/bin/python -m benchmarks --only xlsx --write  # one section again; the others stay as they were
 .venv/bin/python -m benchmarks --scale 0.01         # all of it in miniature: does it run?
