@@ -15,14 +15,16 @@ TOGETHER: Final = 10
 """So many days were loaded at once."""
 
 DAY: Final = 40
+PRIME: Final = 2_147_483_647
+"""More than there are orders: each number has a key of its own."""
 
 
 def benchmarks(scale: float) -> Iterator[Benchmark]:
     """Give the one benchmark: the same day of a small table and of a large one."""
     size, merged = scaled(A_DAY, scale), scaled(MERGED, scale)
-    # 4 of 5 keys of the day, and as many again as are left, of which the table has none
-    keys = f"select {DAY * 10 * size} + (i * {STRIDE}) % {size} as id from range({merged * 4 // 5}) as n(i) "
-    keys += f"union all select {DAY * 10 * size} + {size} + i from range({merged // 5}) as n(i)"
+    known, new = merged * 4 // 5, merged // 5
+    keys = f"select {_id(f'{DAY * size} + i')} as id from range({known}) as n(i) union all "
+    keys += f"select {_id(f'{max(DAYS) * size} + i')} from range({new}) as n(i)"
     file = generated("one_day.csv", rows(keys, version=2, day=_day(DAY)), CSV)
     lakes = {days: _lake(days, size) for days in DAYS}
     literal = f"cast({_day(DAY)} as date)"
@@ -44,7 +46,8 @@ def benchmarks(scale: float) -> Iterator[Benchmark]:
     yield Benchmark(
         "merge_days",
         f"{merged:,} orders of one day merged into {' and '.join(f'{size * days:,}' for days in DAYS)}, partitioned by day",
-        f"{NOTE} A day has {size:,} orders. delta-rs is told which day it is, as somebody would who knows it; Lakelet finds out.",
+        f"{NOTE} A day has {size:,} orders. delta-rs is told which day it is, as somebody would who knows it; Lakelet finds out. A "
+        "key says nothing of its day: every day's keys lie between the same bounds.",
         tuple(contestants),
         (file, *lakes.values()),
         most=3,
@@ -52,10 +55,14 @@ def benchmarks(scale: float) -> Iterator[Benchmark]:
 
 
 def _lake(days: int, size: int) -> Path:
-    day = f"cast(i // {size} as integer)"
-    keys = f"select {day} as d, d * {10 * size} + (i % {size} * {STRIDE}) % {size} as id from range({{}}) as n(i)"
+    keys = f"select cast(i // {size} as integer) as d, {_id('i')} as id from range({{}}) as n(i)"
     together = [f"{first * size}, {(first + TOGETHER) * size}" for first in range(0, days, TOGETHER)]
     return stocked(DATASET, rows(keys, version=1, day=f"{FIRST_DAY} + d"), together)
+
+
+def _id(number: str) -> str:
+    """Return an order's key: as an order's number or a UUID would, it says nothing of the day."""
+    return f"(({number}) * {STRIDE}) % {PRIME}"
 
 
 def _day(day: int) -> str:

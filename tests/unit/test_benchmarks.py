@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks import goals, plots, report
 from benchmarks.__main__ import BENCHMARKS
+from benchmarks.contestants import trusting
 from benchmarks.figures import Figures, Row, parse, save, saved, text
 from benchmarks.page import page
 
@@ -105,6 +106,10 @@ def test_a_benchmark_that_is_measured_again_leaves_the_others_as_they_were(tmp_p
     assert "Measured 2026-11-20 10:00, load 0.1. With duckdb 1.5.5." in told
     assert "Measured 2026-11-21 09:00, load 0.1.\n" in told
     assert "| the image's first answer at 1,769 MB ([image.md](image.md)) | <= 0.6 s | 0.59 s | yes |" in told
+
+
+def test_the_readers_still_ask_what_a_benchmark_takes_for_granted() -> None:
+    assert trusting.gone() == []
 
 
 def test_a_plot_is_text_that_names_its_contestants() -> None:
