@@ -115,14 +115,14 @@ def _candidates(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapsho
 
 
 def _file_tests(dataset: Dataset, snapshot: Snapshot, *, exact: bool) -> str:
-    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
+    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their partitions and their range."""
     bounded = bounded_columns(snapshot)
     tests = []
     for name in dataset.key:
         column = identifier(name)
         if name in snapshot.partition_by:
-            kind = "varchar"
-            tests.append((f"actions.partition.{column}::{kind} is not distinct from latest.{column}::{kind}", "true"))
+            held, wanted = f"actions.partition.{column}::varchar", f"latest.{column}::varchar"
+            tests.append((f"{held} is not distinct from {wanted}", f"{held} in (select {wanted} from latest)"))
         elif name in bounded:
             low, high = f"actions.min.{column}", f"actions.max.{column}"
             unknown = f"{low} is null or {high} is null"
