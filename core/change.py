@@ -115,14 +115,14 @@ def files_of_keys(connection: duckdb.DuckDBPyConnection, key: Sequence[str], sna
 
 
 def _file_tests(key: Sequence[str], snapshot: Snapshot, wanted: str, *, exact: bool) -> str:
-    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
+    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their partitions and their range."""
     bounded = bounded_columns(snapshot)
     tests = []
     for name in key:
         column = identifier(name)
         if name in snapshot.partition_by:
-            kind = "varchar"
-            tests.append((f"actions.partition.{column}::{kind} is not distinct from {wanted}.{column}::{kind}", "true"))
+            held, asked = f"actions.partition.{column}::varchar", f"{wanted}.{column}::varchar"
+            tests.append((f"{held} is not distinct from {asked}", f"{held} in (select {asked} from {wanted})"))
         elif name in bounded:
             low, high = f"actions.min.{column}", f"actions.max.{column}"
             unknown = f"{low} is null or {high} is null"
