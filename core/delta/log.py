@@ -3,8 +3,9 @@
 delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 14 requests an id, 28,000 for a batch of a thousand objects.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -14,6 +15,9 @@ from core.storage import Store
 
 LONGEST_TAIL: Final = 200
 """Commits. Beyond, the log has no checkpoints to speak of, and the one question is cheaper."""
+
+ATTEMPT: Final = "lakelet.attempt"
+"""The key of a commit's metadata by which the one who wrote it knows it again."""
 
 Checkpoint = Callable[[str], pa.Table]
 """Reads the `txn` column of a checkpoint file, by its path below the table."""
@@ -25,35 +29,56 @@ def last_checkpoint(store: Store) -> int | None:
     return int(found["version"]) if "version" in found and "parts" not in found and "v2Checkpoint" not in found else None
 
 
-def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL) -> Mapping[str, int] | None:
-    """Return every id that a version remembers with its own version; None where that can't be told: ask for each by itself then.
+def commits(store: Store, versions: Sequence[int]) -> list[bytes | None]:
+    """Return the commits that made some versions, as they stand in the log; None for one that is not there."""
+    with ThreadPoolExecutor(store.lanes) as pool:
+        return list(pool.map(store.get, (f"_delta_log/{version:020}.json" for version in versions)))
 
-    An id older than the table's retention is still told as long as the log holds it: to know of an object that was loaded is the safe side.
+
+def transactions(
+    store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL
+) -> tuple[Mapping[str, int], str] | None:
+    """Return every id that a version remembers with its own version, and the version's seal ('' where its commit is gone).
+
+    None where that can't be told: ask for each id by itself then. One that is older than the table's retention is still told as long as
+    the log holds it: to know of an object that was loaded is the safe side.
     """
     announced = last_checkpoint(store)
     first = 0 if announced is None else announced + 1
     if first > version + 1 or version - first > longest:
         return None
-    with ThreadPoolExecutor(store.lanes) as pool:
-        tail = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, version + 1))))
+    *tail, newest = commits(store, range(min(first, version), version + 1))
+    if first <= version:
+        tail.append(newest)
     if None in tail:
         return None  # cleaned up since, or behind a checkpoint that is not announced
     try:
         found = {} if announced is None else _held(checkpoint(f"_delta_log/{announced:020}.checkpoint.parquet"))
     except FileNotFoundError:
         return None
-    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body or b"")}
+    return found | recorded(body or b"" for body in tail), seal(newest) if newest else ""
+
+
+def seal(commit: bytes) -> str:
+    """Return by what a commit is known from every other that could stand in its place: the attempt that wrote it, else all of its text."""
+    told = (action["commitInfo"].get(ATTEMPT) for action in _actions(commit, "commitInfo"))
+    return next(filter(None, told), None) or hashlib.sha256(commit).hexdigest()
+
+
+def recorded(commits: Iterable[bytes]) -> dict[str, int]:
+    """Return the ids that commits recorded, each with the version of the last one."""
+    return {txn["appId"]: txn["version"] for commit in commits for txn in (action["txn"] for action in _actions(commit, "txn"))}
 
 
 def _held(checkpoint: pa.Table) -> dict[str, int]:
     if "txn" not in checkpoint.column_names:
         return {}
-    column = checkpoint["txn"].combine_chunks()
-    names, versions = column.field("appId").to_pylist(), column.field("version").to_pylist()
-    return {name: version for name, version in zip(names, versions, strict=True) if name is not None}
+    column = checkpoint["txn"].combine_chunks().drop_null()  # first: a field of a struct that is NULL may be '' or 0
+    return dict(zip(column.field("appId").to_pylist(), column.field("version").to_pylist(), strict=True))
 
 
-def _txns(commit: bytes) -> Iterator[Mapping[str, Any]]:
+def _actions(commit: bytes, kind: str) -> Iterator[Mapping[str, Any]]:
+    named = f'"{kind}"'.encode()
     for line in commit.splitlines():
-        if b'"txn"' in line and "txn" in (action := json.loads(line)):
-            yield action["txn"]
+        if named in line and kind in (action := json.loads(line)):
+            yield action
