@@ -6,12 +6,11 @@ delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pyarrow as pa
 
-from core.storage import Store
+from core.storage import Store, side_by_side
 
 LONGEST_TAIL: Final = 200
 """Commits. Beyond, the log has no checkpoints to speak of, and the one question is cheaper."""
@@ -31,8 +30,7 @@ def last_checkpoint(store: Store) -> int | None:
 
 def commits(store: Store, versions: Sequence[int]) -> list[bytes | None]:
     """Return the commits that made some versions, as they stand in the log; None for one that is not there."""
-    with ThreadPoolExecutor(store.lanes) as pool:
-        return list(pool.map(store.get, (f"_delta_log/{version:020}.json" for version in versions)))
+    return side_by_side(store, store.get, [f"_delta_log/{version:020}.json" for version in versions])
 
 
 def transactions(
