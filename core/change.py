@@ -84,12 +84,11 @@ def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sna
     touched = {path for (path,) in connection.execute("select distinct _path from matched where _wins").fetchall()}
     touched |= {file.path for file in holding(connection, snapshot, tuple(out))}
     rewritten = tuple(file for file in snapshot.files if file.path in touched)
-    columns = identifiers(table_columns(dataset))
-    keys = [f"matched.{identifier(name)} = kept.{identifier(name)}" for name in dataset.key]
-    query = (
-        f"select {columns} from latest as kept where not exists (select 1 from matched where not _wins and {' and '.join(keys)})\n"
-        f"union all\nselect {columns} from ({relation(snapshot, files=rewritten)}) as kept "
-        f"where not exists (select 1 from matched where _wins and {' and '.join(keys)}) and not {_from(out)}"
+    columns, key = identifiers(table_columns(dataset)), identifiers(dataset.key)
+    query = (  # anti joins: as `not exists` they take twice the time and four times the memory (DuckDB 1.5.5)
+        f"select {columns} from latest anti join (from matched where not _wins) as stays using ({key})\n"
+        f"union all\nselect {columns} from ({relation(snapshot, files=rewritten)}) as held\n"
+        f"anti join (from matched where _wins) as loses using ({key}) where not {_from(out)}"
     )
     return Decision(Change(fragments(connection, query, snapshot), rewritten, exclusive=True), _fates(connection, _merge_fates(dataset)))
 
@@ -116,14 +115,14 @@ def files_of_keys(connection: duckdb.DuckDBPyConnection, key: Sequence[str], sna
 
 
 def _file_tests(key: Sequence[str], snapshot: Snapshot, wanted: str, *, exact: bool) -> str:
-    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
+    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their partitions and their range."""
     bounded = bounded_columns(snapshot)
     tests = []
     for name in key:
         column = identifier(name)
         if name in snapshot.partition_by:
-            kind = "varchar"
-            tests.append((f"actions.partition.{column}::{kind} is not distinct from {wanted}.{column}::{kind}", "true"))
+            held, asked = f"actions.partition.{column}::varchar", f"{wanted}.{column}::varchar"
+            tests.append((f"{held} is not distinct from {asked}", f"{held} in (select {asked} from {wanted})"))
         elif name in bounded:
             low, high = f"actions.min.{column}", f"actions.max.{column}"
             unknown = f"{low} is null or {high} is null"

@@ -5,7 +5,6 @@ Every trigger ends here. Whatever happens (a crash, a lost answer, the same deli
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +20,7 @@ from core.lake import Lake
 from core.loading import Ingested
 from core.quality import Batch
 from core.settle import ObjectOutcome, settle
-from core.storage import ObjectGone, ObjectRef, ObjectTooLarge
+from core.storage import ObjectGone, ObjectRef, ObjectTooLarge, side_by_side
 from core.units import size
 
 ATTEMPTS: Final = 10
@@ -140,8 +139,7 @@ def _fetch(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], work: Path) 
         except ObjectTooLarge as error:
             return enforce.refuse_large(dataset, error.object)
 
-    with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        results = list(pool.map(one, enumerate(refs)))
+    results = side_by_side(lake.raw, one, list(enumerate(refs)))
     fetched: dict[str, tuple[ObjectRef, Path]] = {}
     for result in results:
         if not isinstance(result, ObjectOutcome):

@@ -5,7 +5,6 @@ It changes nothing that a query could see, and is never in the way: where a writ
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +19,7 @@ from core.engine import MANY_PARTITIONS, fragments, relation
 from core.errors import Conflict, OutOfTime, Terminal, Transient
 from core.lake import Lake
 from core.session import UNBLAMED
+from core.storage import side_by_side
 from core.telling import told
 from core.units import duration, size
 
@@ -278,6 +278,5 @@ def _opened(lake: Lake, path: str) -> Snapshot:
 def _vacuum(lake: Lake, path: str, snapshot: Snapshot, kept: timedelta) -> Maintained:
     stale = delta.unreferenced(snapshot, kept)
     now = stale[:CALL_FILES]
-    with ThreadPoolExecutor(lake.store.lanes) as pool:
-        list(pool.map(lambda file: lake.store.delete(f"{path}/{file}"), now))
+    side_by_side(lake.store, lambda file: lake.store.delete(f"{path}/{file}"), now)
     return Maintained(path, vacuumed=len(now), left=len(now) < len(stale))

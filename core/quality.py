@@ -1,9 +1,10 @@
 """Text rows against a contract: typed rows, refused rows with their reasons, and the count of each. Works inside one session."""
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,8 @@ WRITTEN: Final = 64 << 20
 
 GATHERED: Final = 16 << 20
 """Characters of refused records' text that are held at once."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -110,21 +113,19 @@ def _verdict(name: str, here: object, there: object) -> str:
 
 
 def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    rows = [(number, ref.source, ref.modified) for number, ref in batch.objects.items()]
-    columns = list(zip(*rows, strict=True))
-    arrow = pa.table(
-        {
-            "_file": pa.array(columns[0], pa.int32()),
-            "_source": pa.array(columns[1], pa.string()),
-            "_source_time": pa.array(columns[2], pa.timestamp("us", "UTC")),
-        }
-    )
-    connection.register("named", arrow)
+    """Keep the objects' names and times beside their rows. As one text: to register an Arrow table imports pyarrow.dataset, 0.1 s."""
+    named = [
+        {"_file": number, "_source": ref.source, "_time": (ref.modified - EPOCH) // timedelta(microseconds=1)}
+        for number, ref in batch.objects.items()
+    ]
+    shape = '[{"_file": "INTEGER", "_source": "VARCHAR", "_time": "BIGINT"}]'
     connection.execute(
         "create or replace temp table objects as\n"
-        "select named.*, _first from named left join (select _file, min(rowid) as _first from _conformed group by _file) using (_file)"
+        "select _file, _source, make_timestamptz(_time) as _source_time, _first\n"
+        f"from (select unnest(from_json(?, {literal(shape)}), recursive := true))\n"
+        "left join (select _file, min(rowid) as _first from _conformed group by _file) using (_file)",
+        [json.dumps(named)],
     )
-    connection.unregister("named")
 
 
 def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mount: Mount) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from core.contract import Dataset
 from core.errors import Transient
 from core.lake import Lake
-from core.storage import ObjectRef
+from core.storage import ObjectRef, side_by_side
 
 REPORT: Final = ".report.json"
 """The end of the name of the report that lies beside each rejected object."""
@@ -41,8 +40,7 @@ class ObjectOutcome:
 
 def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> None:
     """Bring every object to its place: archived when loaded, beside its report when rejected. Can be repeated."""
-    with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        list(pool.map(partial(_bring, lake, dataset), outcomes))
+    side_by_side(lake.raw, partial(_bring, lake, dataset), outcomes)
 
 
 @retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.2, 2), reraise=True)

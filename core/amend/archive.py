@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +14,7 @@ from core.delta import Snapshot
 from core.engine import relation
 from core.lake import Lake
 from core.settle import REPORT, place
-from core.storage import ObjectRef
+from core.storage import ObjectRef, side_by_side
 from core.versions import key_of
 
 TAGGED = re.compile(r"\.([0-9a-f]{8})(?=(?:\.[^./]*){0,2}$)")
@@ -70,8 +69,7 @@ def loaded(lake: Lake, dataset: Dataset, snapshot: Snapshot | None) -> tuple[lis
             return Kept(replace(found, size=ref.size, modified=time), ref)
         return _recognised(lake, dataset, ref)
 
-    with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        found = list(pool.map(one, lying))
+    found = side_by_side(lake.raw, one, lying)
     kept = [entry for entry in found if isinstance(entry, Kept)] + list(_in_raw(lake, dataset, known))
     return sorted(kept, key=lambda entry: (entry.was.modified, entry.source)), [entry for entry in found if isinstance(entry, Strange)]
 
@@ -91,8 +89,7 @@ def rejected(lake: Lake, dataset: Dataset, snapshot: Snapshot | None) -> tuple[l
         was = ObjectRef(told["object"], told["version"], lying[key].size, datetime.fromisoformat(told["modified"]))
         return Kept(replace(was, modified=_arrived(was.modified, known.get(was.source))), lying[key])
 
-    with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        found = list(pool.map(one, sorted(key for key in lying if not key.endswith(REPORT))))
+    found = side_by_side(lake.raw, one, sorted(key for key in lying if not key.endswith(REPORT)))
     kept = [entry for entry in found if isinstance(entry, Kept)]
     return sorted(kept, key=lambda entry: (entry.was.modified, entry.source)), [entry for entry in found if isinstance(entry, Strange)]
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from core.quality import Batch
 from core.quoting import identifiers, literal, texts
 from core.settle import ObjectOutcome
 from core.sql import same_key, version_of
-from core.storage import ObjectGone, ObjectRef
+from core.storage import ObjectGone, ObjectRef, side_by_side
 from core.versions import Out
 
 # --- whole objects -------------------------------------------------------------------------------------------------------------------
@@ -143,7 +142,6 @@ def _fetched(lake: Lake, objects: Sequence[Kept], work: Path) -> tuple[dict[int,
         except ObjectGone as gone:
             return ObjectOutcome(entry.was, "gone", reason=str(gone))
 
-    with ThreadPoolExecutor(lake.raw.lanes) as pool:
-        results = list(pool.map(one, enumerate(objects)))
+    results = side_by_side(lake.raw, one, list(enumerate(objects)))
     waiting = {number: result for number, result in enumerate(results) if not isinstance(result, ObjectOutcome)}
     return waiting, [result for result in results if isinstance(result, ObjectOutcome)]

@@ -11,6 +11,8 @@ from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Tr
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
+from core.delta.location import address
+from core.delta.log import ATTEMPT
 from core.delta.protocol import refuse_unwritable
 from core.delta.snapshot import RECORD, UPKEEP, DataFile, Snapshot
 from core.errors import Conflict
@@ -18,9 +20,6 @@ from core.telling import first_line
 
 LOCK: Final = "lakelet"
 """The transaction id that every Change which removes files takes one further: the table's optimistic lock."""
-
-ATTEMPT: Final = "lakelet.attempt"
-"""The key of the commit's metadata by which the one who wrote it knows it again."""
 
 AFTERWARDS: Final = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 """What delta-rs does after a commit. Left to itself it also clears the log each time, for which it lists all of it: 1.3 s behind 3,000
@@ -46,7 +45,7 @@ class Change:
 
 
 def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
-    """Commit a Change through the snapshot that it was decided on and return the table's new version.
+    """Commit a Change through the snapshot that it was decided on and return the table's new version. The snapshot is spent by it.
 
     A commit that landed is never reported as failed: after any error the log is asked whether it holds this very one. Raises Conflict
     where it does not, or does not yet: open the table again and look the identities up before doing anything else.
@@ -67,12 +66,21 @@ def commit(snapshot: Snapshot, change: Change, *, now: datetime) -> int:
             commit_properties=properties,
             post_commithook_properties=AFTERWARDS,
         )
-        table.update_incremental()
-        return int(table.version())
+        return _followed(snapshot, properties, attempt)
     except (CommitFailedError, DeltaError, OSError) as error:
         if (landed := _landed(snapshot, attempt)) is not None:
             return landed
         raise Conflict(f"commit to {snapshot.uri} at version {snapshot.version}", found=first_line(error), remedy="Try again.") from None
+
+
+def _followed(snapshot: Snapshot, properties: CommitProperties, attempt: str) -> int:
+    """Let the open table follow its commit, for those who open it next, and return its newest version."""
+    opened = snapshot._opened
+    opened.table.update_incremental()
+    newest: int = opened.table.version()
+    if newest == snapshot.version + 1:  # nobody else's commit lies in between: it is this one
+        opened.move(newest, attempt, {txn.app_id: txn.version for txn in properties.app_transactions or ()})
+    return newest
 
 
 def _landed(snapshot: Snapshot, attempt: str) -> int | None:
@@ -81,7 +89,7 @@ def _landed(snapshot: Snapshot, attempt: str) -> int | None:
     delta-rs repeats a commit whose answer was lost, finds its own version taken, and takes that for another writer's.
     """
     try:
-        table = DeltaTable(snapshot._table.table_uri, storage_options=snapshot._table._storage_options)
+        table = DeltaTable(address(snapshot.uri), storage_options=dict(snapshot._opened.options))
         newer = table.version() - snapshot.version
         return next((commit["version"] for commit in table.history(newer) if commit.get(ATTEMPT) == attempt), None) if newer else None
     except (DeltaError, OSError):

@@ -4,18 +4,21 @@ since; and what a stretch of commits did.
 delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 14 requests an id, 28,000 for a batch of a thousand objects.
 """
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
-from core.storage import Store
+from core.storage import Store, side_by_side
 
 LONGEST_TAIL: Final = 200
 """Commits. Beyond, the log has no checkpoints to speak of, and the one question is cheaper."""
+
+ATTEMPT: Final = "lakelet.attempt"
+"""The key of a commit's metadata by which the one who wrote it knows it again."""
 
 Checkpoint = Callable[[str], pa.Table]
 """Reads the `txn` column of a checkpoint file, by its path below the table."""
@@ -27,45 +30,58 @@ def last_checkpoint(store: Store) -> int | None:
     return int(found["version"]) if "version" in found and "parts" not in found and "v2Checkpoint" not in found else None
 
 
-def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL) -> Mapping[str, int] | None:
-    """Return every id that a version remembers with its own version; None where that can't be told: ask for each by itself then.
+def commits(store: Store, versions: Sequence[int]) -> list[bytes | None]:
+    """Return the commits that made some versions, as they stand in the log; None for one that is not there."""
+    return side_by_side(store, store.get, [f"_delta_log/{version:020}.json" for version in versions])
 
-    An id older than the table's retention is still told as long as the log holds it: to know of an object that was loaded is the safe side.
+
+def transactions(
+    store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL
+) -> tuple[Mapping[str, int], str] | None:
+    """Return every id that a version remembers with its own version, and the version's seal ('' where its commit is gone).
+
+    None where that can't be told: ask for each id by itself then. One that is older than the table's retention is still told as long as
+    the log holds it: to know of an object that was loaded is the safe side.
     """
     announced = last_checkpoint(store)
     first = 0 if announced is None else announced + 1
     if first > version + 1 or version - first > longest:
         return None
-    tail = _commits(store, first, version)
-    if tail is None:
-        return None
+    *tail, newest = commits(store, range(min(first, version), version + 1))
+    if first <= version:
+        tail.append(newest)
+    if None in tail:
+        return None  # cleaned up since, or behind a checkpoint that is not announced
     try:
         found = {} if announced is None else _held(checkpoint(f"_delta_log/{announced:020}.checkpoint.parquet"))
     except FileNotFoundError:
         return None
-    return found | {txn["appId"]: txn["version"] for body in tail for txn in _txns(body)}
+    return found | recorded(body or b"" for body in tail), seal(newest) if newest else ""
+
+
+def seal(commit: bytes) -> str:
+    """Return by what a commit is known from every other that could stand in its place: the attempt that wrote it, else all of its text."""
+    told = (action["commitInfo"].get(ATTEMPT) for action in _actions(commit, "commitInfo"))
+    return next(filter(None, told), None) or hashlib.sha256(commit).hexdigest()
+
+
+def recorded(commits: Iterable[bytes]) -> dict[str, int]:
+    """Return the ids that commits recorded, each with the version of the last one."""
+    return {txn["appId"]: txn["version"] for commit in commits for txn in (action["txn"] for action in _actions(commit, "txn"))}
 
 
 def _held(checkpoint: pa.Table) -> dict[str, int]:
     if "txn" not in checkpoint.column_names:
         return {}
-    column = checkpoint["txn"].combine_chunks()
-    names, versions = column.field("appId").to_pylist(), column.field("version").to_pylist()
-    return {name: version for name, version in zip(names, versions, strict=True) if name is not None}
+    column = checkpoint["txn"].combine_chunks().drop_null()  # first: a field of a struct that is NULL may be '' or 0
+    return dict(zip(column.field("appId").to_pylist(), column.field("version").to_pylist(), strict=True))
 
 
-def _txns(commit: bytes) -> Iterator[Mapping[str, Any]]:
+def _actions(commit: bytes, kind: str) -> Iterator[Mapping[str, Any]]:
+    named = f'"{kind}"'.encode()
     for line in commit.splitlines():
-        if b'"txn"' in line and "txn" in (action := json.loads(line)):
-            yield action["txn"]
-
-
-def _commits(store: Store, first: int, last: int) -> list[bytes] | None:
-    """Return some commits as they stand in the log; None where one is gone: cleaned up since, or behind an unannounced checkpoint."""
-    with ThreadPoolExecutor(store.lanes) as pool:
-        found = list(pool.map(store.get, (f"_delta_log/{number:020}.json" for number in range(first, last + 1))))
-    there = [body for body in found if body is not None]
-    return there if len(there) == len(found) else None
+        if named in line and kind in (action := json.loads(line)):
+            yield action
 
 
 File = tuple[str, int, Mapping[str, str | None] | None]
@@ -90,14 +106,14 @@ def stretch(store: Store, first: int, last: int, upkeep: Callable[[Mapping[str, 
 
     `upkeep` knows by its information which commit changed nothing that a query could see.
     """
-    bodies = _commits(store, first, last)
-    if bodies is None:
-        return None
+    bodies = [body for body in commits(store, range(first, last + 1)) if body is not None]
+    if len(bodies) <= last - first:
+        return None  # cleaned up since
     read = [[json.loads(line) for line in body.splitlines() if line] for body in bodies]
-    commits = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
-    actions = [action for commit in commits for action in commit]
+    visible = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
+    actions = [action for commit in visible for action in commit]
     reshaped = any("metaData" in action or "protocol" in action for action in actions)
-    return Stretch(len(commits), tuple(_files(actions, "add")), tuple(_files(actions, "remove")), reshaped)
+    return Stretch(len(visible), tuple(_files(actions, "add")), tuple(_files(actions, "remove")), reshaped)
 
 
 def _files(actions: Iterable[Mapping[str, Any]], kind: str) -> Iterator[File]:

@@ -6,18 +6,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
+from weakref import finalize
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from core.delta import log
+from core.delta import log, opened
+from core.delta.location import location
+from core.delta.opened import Opened
 from core.delta.protocol import refuse_unreadable
-from core.errors import Transient
-from core.storage import Store, open_store
+from core.errors import Conflict, Transient
 from core.telling import first_line
 
 RECORD: Final = "lakelet"
@@ -44,10 +45,21 @@ class DataFile:
 class Snapshot:
     """One version of a table, as it was opened."""
 
-    def __init__(self, table: DeltaTable) -> None:
-        self._table = table
-        self.uri: str = _location(table.table_uri)
-        self.version: int = table.version()
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self.uri: str = location(opened.table.table_uri)
+        self.version: int = opened.version
+
+    @property
+    def _held(self) -> Opened:
+        """What is open at this version; raises Conflict once a commit through this snapshot has moved on from it."""
+        if self._opened.table.version() != self.version:
+            raise Conflict(f"table {self.uri}", expected=f"version {self.version}", found="a newer one", remedy="Open it again.")
+        return self._opened
+
+    @property
+    def _table(self) -> DeltaTable:
+        return self._held.table
 
     @cached_property
     def schema(self) -> pa.Schema:
@@ -120,22 +132,8 @@ class Snapshot:
         return self.version - (self.identity(UPKEEP) or 0)
 
     @cached_property
-    def _log(self) -> Store:
-        return open_store(self.uri, self._table._storage_options or {})
-
-    @cached_property
     def _identities(self) -> Mapping[str, int] | None:
-        return log.transactions(self._log, self.version, self._checkpointed)
-
-    def _checkpointed(self, path: str) -> pa.Table:
-        """Read a checkpoint's `txn` column and no other: beside it stand the statistics of all files."""
-        from deltalake.fs import DeltaStorageHandler  # with pyarrow.fs 30 ms of a cold start
-        from pyarrow.fs import PyFileSystem
-        from pyarrow.parquet import ParquetFile
-
-        files = PyFileSystem(DeltaStorageHandler.from_table(self._table._table, self._table._storage_options))
-        with files.open_input_file(path) as file:
-            return ParquetFile(file).read(columns=["txn"])
+        return self._held.identities()
 
     def identity(self, name: str) -> int | None:
         """Return what the table recorded for an identity (an object, a transform's input), None if it never did."""
@@ -153,7 +151,7 @@ class Snapshot:
             return {}
         found = self._identities
         if found is None:
-            found = log.transactions(self._log, self.version, self._checkpointed, longest=math.inf)
+            found = self._held.identities(longest=math.inf)
         if found is None:
             raise Transient(f"the log of {self.uri}", expected="every commit since its last checkpoint", found="a gap", remedy="Try again.")
         return found
@@ -161,7 +159,7 @@ class Snapshot:
     @property
     def tail(self) -> int:
         """How many commits opening the table has to read one by one, because no checkpoint holds them."""
-        announced = log.last_checkpoint(self._log)
+        announced = log.last_checkpoint(self._opened.log)
         return self.version + 1 if announced is None else max(self.version - announced, 0)
 
     def history(self, limit: int | None = None) -> list[dict[str, Any]]:
@@ -171,13 +169,13 @@ class Snapshot:
     def at(self, version: int) -> "Snapshot | None":
         """Return an older version of the table, None where the log no longer reaches back to it."""
         try:
-            return Snapshot(DeltaTable(self._table.table_uri, version=version, storage_options=self._table._storage_options))
+            return Snapshot(Opened(self.uri, self._opened.options, version))
         except DeltaError:
             return None
 
     def since(self, version: int) -> "Since | None":
         """Return what was done to the table after an older version; None where its log is gone."""
-        done = log.stretch(self._log, version + 1, self.version, _is_upkeep)
+        done = log.stretch(self._held.log, version + 1, self.version, _is_upkeep)
         if done is None:
             return None
         added, removed = ([self._file(*file) for file in files] for files in (done.added, done.removed))
@@ -209,13 +207,15 @@ class Since:
 def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:
     """Open the newest version; None where there is no table yet. Raises Terminal where reading it would take what Lakelet lacks."""
     try:
-        table = DeltaTable(address(uri), storage_options=dict(options))
+        held = opened.take(uri, options) or Opened(uri, options)
     except TableNotFoundError:
         return None
     except OSError as error:
         raise Transient(f"table {uri}", found=first_line(error), remedy="Try again.") from None
-    refuse_unreadable(uri, table.protocol())
-    return Snapshot(table)
+    refuse_unreadable(uri, held.table.protocol())
+    snapshot = Snapshot(held)
+    finalize(snapshot, opened.keep, held).atexit = False
+    return snapshot
 
 
 def partitions(snapshot: Snapshot) -> Iterable[Mapping[str, str | None]]:
@@ -256,17 +256,6 @@ def _stretches(old: Snapshot, new: Snapshot) -> list[tuple[Snapshot, Snapshot]]:
 
 def _distinct(partitions: Iterable[Mapping[str, str | None]]) -> Iterable[Mapping[str, str | None]]:
     return {json.dumps(partition, sort_keys=True): partition for partition in partitions}.values()
-
-
-def address(uri: str) -> str:
-    """Return a table's address as delta-rs takes it: it reads a bare path as if it were percent-encoded."""
-    return uri if "://" in uri else Path(uri).as_uri()
-
-
-def _location(address: str) -> str:
-    """Return the path or s3:// prefix of an address."""
-    address = address.rstrip("/")
-    return unquote(address.removeprefix("file://")) if address.startswith("file://") else address
 
 
 def _partition_text(value: Any) -> str | None:

@@ -7,8 +7,9 @@ import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from core.delta.location import address
 from core.delta.protocol import refuse_unwritable
-from core.delta.snapshot import Snapshot, address, open_table
+from core.delta.snapshot import Snapshot, open_table
 from core.errors import Conflict, Terminal, Transient
 from core.telling import first_line
 

@@ -63,10 +63,10 @@ def configure(snapshot: Snapshot, properties: Mapping[str, str]) -> Snapshot:
     try:
         snapshot._table.alter.set_table_properties(dict(properties), commit_properties=carried)
     except (CommitFailedError, DeltaError, OSError) as error:
-        reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
+        reopened = open_table(snapshot.uri, snapshot._opened.options)
         if reopened is None or not properties.items() <= reopened.properties.items():  # or else only the answer was lost
             raise Conflict(f"table {snapshot.uri}", found=first_line(error), remedy="Try again.") from None
         return reopened
-    reopened = open_table(snapshot.uri, snapshot._table._storage_options or {})
+    reopened = open_table(snapshot.uri, snapshot._opened.options)
     assert reopened is not None, "a table that was just altered can be opened"
     return reopened

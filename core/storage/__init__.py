@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from core.storage.objects import ObjectGone, ObjectRef, ObjectTooLarge, Store
+from core.storage.objects import ObjectGone, ObjectRef, ObjectTooLarge, Store, side_by_side
 
-__all__ = ["ObjectGone", "ObjectRef", "ObjectTooLarge", "Store", "open_store"]
+__all__ = ["ObjectGone", "ObjectRef", "ObjectTooLarge", "Store", "open_store", "side_by_side"]
 
 
 def open_store(uri: str, options: Mapping[str, str]) -> Store:

@@ -59,7 +59,7 @@ class Bucket:
         limits = {name: int(self._options[name].removesuffix("s")) for name in ("connect_timeout", "read_timeout") if name in self._options}
         return boto3.client(
             "s3",
-            config=Config(**limits),
+            config=Config(max_pool_connections=self.lanes, **limits),
             endpoint_url=self._options.get("aws_endpoint_url"),
             region_name=self._options.get("aws_region"),
             aws_access_key_id=self._options.get("aws_access_key_id"),

@@ -7,7 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
@@ -30,7 +30,7 @@ class Folder:
         self.uri = str(self.root)
 
     def _path(self, key: str) -> Path:
-        if key.startswith("/") or ".." in PurePosixPath(key).parts:
+        if key.startswith("/") or ".." in key.split("/"):
             raise Terminal(f"object {key!r}", expected="a key inside the lake", found="one that leads out of it")
         return self.root / key
 
@@ -53,7 +53,7 @@ class Folder:
         try:
             status = _file_status(source, ref)
             bounded(ObjectRef(ref.key, UNREAD, status.st_size, _instant(status.st_mtime)), most)
-            _link_or_copy(source.resolve(), to)
+            _link_or_copy(source.resolve() if source.is_symlink() else source, to)
             status = to.stat()
             found = ObjectRef(ref.key, _content_hash(to), status.st_size, _instant(status.st_mtime))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
@@ -110,8 +110,11 @@ class Folder:
         source, target = self._path(ref.key), self._path(to)
         if not source.is_file() or not _is_still(source, ref):
             return  # moved by an earlier try, or overwritten since: what is there now is another version with its own fate
-        target.parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+        try:
+            source.replace(target)
+        except FileNotFoundError:  # the first of its folder
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
 
     def origin(self, ref: ObjectRef) -> tuple[str, datetime] | None:
         """A file that is moved keeps its content and its time."""
@@ -145,8 +148,6 @@ def _untouched(path: Path, ref: ObjectRef) -> bool:
 
 
 def _link_or_copy(source: Path, to: Path) -> None:
-    if source.is_dir():
-        raise IsADirectoryError(source)
     try:
         os.link(source, to)
     except OSError:  # another disk, or one without links
@@ -160,7 +161,7 @@ def _link_or_copy(source: Path, to: Path) -> None:
 
 
 def _content_hash(path: Path) -> str:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 

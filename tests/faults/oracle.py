@@ -14,7 +14,7 @@ import duckdb
 from deltalake import DeltaTable
 
 from core.delta import Snapshot
-from core.delta.snapshot import address
+from core.delta.location import address
 from core.engine import relation
 from core.storage import open_store
 from tests.faults.figures import FIGURES

@@ -1,11 +1,13 @@
 """A declaration's SQL is trusted with the data, not with the machine."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import duckdb
+import duckdb_extension_httpfs
 import pytest
 
 from core.errors import Terminal
@@ -149,6 +151,19 @@ def test_a_lake_in_s3_is_the_only_bucket_that_can_be_read(anywhere: World) -> No
             ((name, told),) = connection.execute("select name, secret_string from duckdb_secrets()").fetchall()
         assert name == "lake"
         assert "secret=redacted" in told
+
+
+def test_a_session_loads_no_extension_but_its_own_signed_or_not(anywhere: World) -> None:
+    """A real one, which DuckDB would load: it is signed, and in S3 nobody would ask for that."""
+    anywhere.declare(ORDERS)
+    real = next(Path(duckdb_extension_httpfs.__file__).parent.glob(f"extensions/v{duckdb.__version__}/httpfs.duckdb_extension"))
+    with anywhere.lake.workplace() as work, anywhere.lake.session(work) as connection:
+        shutil.copyfile(real, work / "evil.duckdb_extension")
+        for place in (work / "evil.duckdb_extension", f"{anywhere.uri}/evil.duckdb_extension", "evil"):
+            with pytest.raises(duckdb.PermissionException):
+                connection.execute(f"load '{place}'")
+        (unhashed,) = connection.execute("select current_setting('allow_unsigned_extensions')").fetchone() or ()
+    assert unhashed == anywhere.uri.startswith("s3://")
 
 
 def test_no_session_fetches_extensions(world: World) -> None:

@@ -6,12 +6,13 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, current_thread, main_thread
 
 import pytest
 
 from core.errors import Terminal, Transient
 from core.ingest import ingest, load
-from core.storage import ObjectGone, ObjectRef
+from core.storage import ObjectGone, ObjectRef, side_by_side
 from tests.conftest import bucket
 from tests.world import ORDERS, World
 
@@ -205,6 +206,21 @@ def test_deleting_twice_is_deleting_once(store: World) -> None:
     for _ in range(2):
         store.lake.store.delete("exports/a.csv")
     assert store.keys() == set()
+
+
+def test_what_is_done_side_by_side_comes_back_in_its_order(store: World) -> None:
+    """As many at once as the place takes; in a folder that is one, and no thread is asked."""
+    lanes = store.lake.store.lanes
+    together = Barrier(lanes)
+
+    def one(number: int) -> tuple[int, bool]:
+        together.wait(timeout=30)
+        return number, current_thread() is main_thread()
+
+    items = range(2 * lanes)
+    assert side_by_side(store.lake.store, one, items) == [(number, lanes == 1) for number in items]
+    assert side_by_side(store.lake.store, lambda _: current_thread() is main_thread(), [1]) == [True]
+    assert side_by_side(store.lake.store, one, []) == []
 
 
 def test_of_many_who_claim_a_key_one_does(world: World) -> None:

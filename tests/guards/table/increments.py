@@ -160,4 +160,12 @@ GUARDS: Final = (
         "    if unknown := []:\n",
         REFUSED,
     ),
+    Guard(
+        "a-log-with-a-hole-is-run-in-full",
+        "What cleared commits did can't be told: everything is run.",
+        "core/delta/log.py",
+        "    if len(bodies) <= last - first:\n        return None  # cleaned up since\n",
+        "",
+        (INCREMENTAL + "test_where_the_log_was_cleared_all_is_read",),
+    ),
 )

@@ -16,7 +16,7 @@ GUARDS: Final = (
         "keys-stay-inside-the-lake",
         "A key with `..` or a leading slash reaches no file outside the lake.",
         "core/storage/folder.py",
-        'if key.startswith("/") or ".." in PurePosixPath(key).parts:',
+        'if key.startswith("/") or ".." in key.split("/"):',
         "if False:",
         (STORAGE + "test_a_key_that_leads_out_of_the_lake_is_refused_by_every_verb",),
     ),

@@ -18,6 +18,14 @@ GUARDS: Final = (
         (STATEMENTS,),
     ),
     Guard(
+        "no-extension-signed-or-not",
+        "In S3 a session asks for no signature: that nothing but its own extension is loaded rests on this alone.",
+        "core/session.py",
+        "enable_external_access = false",
+        "enable_external_access = true",
+        (SESSION + "test_a_session_loads_no_extension_but_its_own_signed_or_not[s3]",),
+    ),
+    Guard(
         "the-configuration-is-locked",
         "A statement cannot set any of this back.",
         "core/session.py",
@@ -37,8 +45,8 @@ GUARDS: Final = (
         "extensions-do-not-load-themselves",
         "No extension is fetched from the internet because a statement names something of it.",
         "core/session.py",
-        'config=dict.fromkeys(OFF, "false")',
-        "config={}",
+        '**dict.fromkeys(OFF, "false"), ',
+        "",
         (SESSION + "test_no_session_fetches_extensions",),
     ),
     Guard(

@@ -5,6 +5,7 @@ from typing import Final
 from tests.guards.guard import Guard
 
 BAD_INPUT: Final = "conformance/test_bad_input.py::"
+OPENED: Final = "unit/test_opened.py::"
 CATALOG: Final = "unit/test_catalog.py::"
 MAINTENANCE: Final = "unit/test_maintenance.py::"
 MERGE: Final = "property/test_merge.py::"
@@ -155,7 +156,7 @@ GUARDS: Final = (
         "unknown-readers-features-are-refused",
         "A table whose files do not say all by themselves is not read: deleted rows would come back.",
         "core/delta/snapshot.py",
-        "    refuse_unreadable(uri, table.protocol())\n",
+        "    refuse_unreadable(uri, held.table.protocol())\n",
         "",
         (CATALOG + "test_a_table_that_must_not_be_read_as_its_files_say_is_refused",),
     ),
@@ -179,8 +180,48 @@ GUARDS: Final = (
         "a-log-with-a-hole-is-asked-one-by-one",
         "Where commits are missing from the log, identities are not taken for unknown.",
         "core/delta/log.py",
-        "    return there if len(there) == len(found) else None\n",
-        "    return there\n",
+        "    if None in tail:\n        return None  # cleaned up since, or behind a checkpoint that is not announced\n",
+        "",
         (MAINTENANCE + "test_where_the_log_was_cleared_too_far_for_them_the_identities_are_asked_for_one_by_one",),
+    ),
+    Guard(
+        "an-open-table-is-known-again",
+        "A table that stayed open is used again only where its log still holds the commit that it was read up to.",
+        "core/delta/opened.py",
+        "        if held is None or log.seal(held) != self.seal:\n",
+        "        if held is None:\n",
+        (OPENED + "test_a_table_that_was_deleted_and_made_again_is_another_one[2]",),
+    ),
+    Guard(
+        "an-open-table-follows-one-log",
+        "What an open table is to follow has to be of the log that it was read from, also where that was replaced meanwhile.",
+        "core/delta/opened.py",
+        'if not since or b"" in since or log.seal(held) != self.seal:',
+        'if not since or b"" in since:',
+        (OPENED + "test_a_table_that_is_made_again_while_it_is_followed_is_another_one",),
+    ),
+    Guard(
+        "an-open-table-has-one-holder",
+        "An open table is lent to one snapshot at a time: another one's commit would change it under its holder.",
+        "core/delta/opened.py",
+        "found = _kept.pop(_key(uri, options), None)",
+        "found = _kept.get(_key(uri, options))",
+        (OPENED + "test_a_snapshot_stays_what_it_was",),
+    ),
+    Guard(
+        "a-snapshot-is-spent-by-its-commit",
+        "What a snapshot says after its commit would be of another version than what was decided on it.",
+        "core/delta/snapshot.py",
+        "if self._opened.table.version() != self.version:",
+        "if False:",
+        (OPENED + "test_a_snapshot_is_spent_by_its_commit",),
+    ),
+    Guard(
+        "only-ones-own-commit-is-not-read",
+        "What a rival committed between is read before the open table is used again.",
+        "core/delta/changes.py",
+        "    if newest == snapshot.version + 1:",
+        "    if True:",
+        (OPENED + "test_what_a_rival_committed_just_before_is_known_next_time",),
     ),
 )
