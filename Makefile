@@ -43,8 +43,8 @@ hostile: $(VENV)/dev ## load all the odd files of LAKELET_CORPORA; write docs/ho
 guards: $(VENV)/dev ## take each guard out of a copy of the code and see a test go red; write docs/reliability.md
 	$(BIN)/python -m tests.guards
 
-bench: $(VENV)/dev ## measure, beside the rivals that are installed
-	$(BIN)/python -m benchmarks
+bench: $(VENV)/dev ## measure everything, beside the rivals that are installed; write docs/benchmarks.md (an hour or more)
+	$(BIN)/python -m benchmarks --write
 
 audit: $(AUDIT)/ready ## ask whether a package of the locks has a known vulnerability
 	$(AUDIT)/bin/python infra/inventory.py audit

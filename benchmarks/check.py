@@ -19,13 +19,14 @@ def main() -> None:
     """Print the fingerprint, or say what is wrong and fail."""
     parser = argparse.ArgumentParser(prog="benchmarks.check")
     parser.add_argument("result", type=Path)
+    parser.add_argument("--where", default="true", help="which of its rows")
     parser.add_argument("--same", type=Path, nargs="*", default=[], help="other copies, which must say the same")
     parser.add_argument("--one-commit", type=Path, nargs="*", default=[], help="tables that must have been written by one commit")
     parser.add_argument("--empty", type=Path, nargs="*", default=[], help="folders in which no file may be left")
     parser.add_argument("--files", nargs=2, action="append", default=[], metavar=("FOLDER", "COUNT"), help="a folder must hold that many")
     asked = parser.parse_args()
-    found = fingerprint(asked.result)
-    wrong = [f"{copy} differs from {asked.result}" for copy in asked.same if fingerprint(copy) != found]
+    found = fingerprint(asked.result, asked.where)
+    wrong = [f"{copy} differs from {asked.result}" for copy in asked.same if fingerprint(copy, asked.where) != found]
     wrong += [f"{table} took {count} commits" for table in asked.one_commit if (count := commits(table)) != 1]
     wrong += [f"{folder} is not empty" for folder in asked.empty if files(folder)]
     wrong += [f"{folder} does not hold {count} files" for folder, count in asked.files if files(Path(folder)) != int(count)]
@@ -34,9 +35,9 @@ def main() -> None:
     print(json.dumps({"rows": found[0], "checksum": found[1]}))
 
 
-def fingerprint(result: Path) -> tuple[int, str]:
+def fingerprint(result: Path, where: str) -> tuple[int, str]:
     """Return the rows, and the sum of the hashes of each row's values as text: columns by name, moments as microseconds."""
-    rows = rows_of(result)
+    rows = f"from ({rows_of(result)}) where {where}"
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         columns = sorted((name, kind) for name, kind, *_ in connection.execute(f"describe {rows}").fetchall() if name[0] != "_")

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,9 @@ CACHE: Final = Path(tempfile.gettempdir()) / "lakelet-benchmarks"
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 INTERVAL: Final = 0.05
 """Seconds between two looks at a process tree's memory; a single process's peak is the kernel's own, to the page."""
+
+LONGEST: Final = 3600
+"""Seconds after which a contestant that hangs is ended."""
 
 
 class Defect(Exception):
@@ -34,9 +36,10 @@ class Defect(Exception):
 class Contestant:
     """One way to do a benchmark's work: a process started in an empty folder that `setup` has filled, and what must be true afterwards.
 
-    `check` are the arguments of `benchmarks.check`; its answer must be the same for all. Slow contestants run two rounds at most. Where
-    `missing` says why it cannot run here, its row says so. One that `tells` prints its seconds and cpu in its last line, as JSON: those of
-    the step that is measured, instead of the whole process'.
+    `check` are the arguments of `benchmarks.check`; its answer must be the same for all that leave anything. It runs in `most` rounds at
+    most. Where `missing` says why it cannot run here, its row says so. One that `tells` prints figures in its last line, as JSON: seconds
+    and cpu of the step that is measured, instead of the whole process', and others that get a column of their own. One that `may_fail`, a
+    rival that may lack memory, has a row that says so; where any other fails there are no figures of anyone.
     """
 
     name: str
@@ -44,31 +47,39 @@ class Contestant:
     check: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
     setup: Callable[[Path], object] | None = None
-    slow: bool = False
+    most: int = 99
     missing: str = ""
     tells: bool = False
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """Contestants that do the same work; ratios are to the first. `inputs` are read once before, so that no one pays for a cold disk."""
+    """Contestants that do the same work; ratios are to the first. `inputs` are read once before, so that no one pays for a cold disk, and
+    counted by their bytes; those to `discard` are too large to be kept for the next time.
+    """
 
     name: str
     title: str
     note: str
     contestants: tuple[Contestant, ...]
     inputs: tuple[Path, ...] = ()
+    discard: tuple[Path, ...] = ()
+    most: int = 99
+    """How many rounds at most."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """One run: wall and processor seconds of the whole process tree, or as it `tells`, its peak bytes, and what its check found."""
+    """One run: wall and processor seconds of the whole process tree, or as it `tells`, its peak bytes, what else it told, and what its
+    check found.
+    """
 
     seconds: float
     cpu: float
     peak: int
-    rows: int
-    checksum: str
+    told: Mapping[str, float] = field(default_factory=dict)
+    answer: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -78,36 +89,36 @@ class Measured:
     contestant: Contestant
     results: tuple[Result, ...] = ()
 
-    @property
-    def seconds(self) -> float:
-        return statistics.median(result.seconds for result in self.results)
-
-    @property
-    def cpu(self) -> float:
-        return statistics.median(result.cpu for result in self.results)
-
-    @property
-    def peak(self) -> float:
-        return statistics.median(result.peak for result in self.results)
-
 
 def measure(benchmark: Benchmark, rounds: int, tell: Callable[[str], None]) -> tuple[Measured, ...]:
     """Run every contestant once a round, in turns; raises Defect where one fails or their results differ."""
     for path in benchmark.inputs:
         _warm(path)
+    rounds = min(rounds, benchmark.most)
+    failed: dict[str, str] = {}
     runnable = [contestant for contestant in benchmark.contestants if not contestant.missing]
     found: dict[str, list[Result]] = {contestant.name: [] for contestant in benchmark.contestants}
     for number in range(rounds):
         for contestant in runnable:
-            if contestant.slow and number >= 2:
+            if number >= contestant.most or contestant.name in failed:
                 continue
-            result = run(contestant)
+            try:
+                result = run(contestant)
+            except Defect as defect:
+                if not contestant.may_fail:
+                    raise
+                failed[contestant.name] = str(defect).partition(":\n")[0].partition(": ")[2]
+                tell(f"{benchmark.name} {number + 1}/{rounds}  {defect}")
+                continue
             found[contestant.name].append(result)
             tell(f"{benchmark.name} {number + 1}/{rounds}  {contestant.name}: {result.seconds:.2f} s, {result.peak >> 20} MB")
-    answers = {(result.rows, result.checksum): name for name, results in found.items() for result in results}
+    answers = {result.answer: name for name, results in found.items() for result in results if result.answer}
     if len(answers) > 1:
         raise Defect(f"{benchmark.name}: different results: " + "; ".join(f"{name} {answer}" for answer, name in answers.items()))
-    return tuple(Measured(contestant, tuple(found[contestant.name])) for contestant in benchmark.contestants)
+    return tuple(
+        Measured(replace(c, missing=failed[c.name]) if c.name in failed else c, () if c.name in failed else tuple(found[c.name]))
+        for c in benchmark.contestants
+    )
 
 
 def run(contestant: Contestant) -> Result:
@@ -119,9 +130,10 @@ def run(contestant: Contestant) -> Result:
         spent = _timed(contestant, folder, log)
         if spent.code:
             raise Defect(f"{contestant.name}: exit code {spent.code}:\n{log.read_text(errors='replace')[-2000:]}")
-        answer = json.loads(python("benchmarks.check", *contestant.check, folder=folder))
-        told = json.loads(log.read_text().splitlines()[-1]) if contestant.tells else {"seconds": spent.seconds, "cpu": spent.cpu}
-    return Result(told["seconds"], told["cpu"], spent.peak, answer["rows"], answer["checksum"])
+        answer = json.loads(python("benchmarks.check", *contestant.check, folder=folder)) if contestant.check else None
+        told = json.loads(log.read_text().splitlines()[-1]) if contestant.tells else {}
+    seconds, cpu = told.pop("seconds", spent.seconds), told.pop("cpu", spent.cpu)
+    return Result(seconds, cpu, spent.peak, told, (answer["rows"], answer["checksum"]) if answer else None)
 
 
 def python(module: str, *arguments: str, folder: Path | None = None) -> str:
@@ -129,7 +141,7 @@ def python(module: str, *arguments: str, folder: Path | None = None) -> str:
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=folder, env=surroundings({}), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Defect(f"{module} {' '.join(arguments)}:\n{done.stderr[-2000:]}")
+        raise Defect(f"{module}:\n{done.stderr[-2000:]}")
     return done.stdout
 
 
@@ -148,6 +160,12 @@ def workspace() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget(benchmark: Benchmark) -> None:
+    """Remove the inputs that are too large to be kept."""
+    for path in benchmark.discard:
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _warm(path: Path) -> None:
@@ -179,11 +197,14 @@ def _timed(contestant: Contestant, folder: Path, log: Path) -> Spent:
             contestant.argv, cwd=folder, env=surroundings(contestant.environment), stdout=out, stderr=out, start_new_session=True
         )
         watch = Watch(process.pid)
+        patience = threading.Timer(LONGEST, _end, (process.pid,))
+        patience.start()
         try:
             _, status, usage = os.wait4(process.pid, 0)
             seconds = time.perf_counter() - started
             process.returncode = os.waitstatus_to_exitcode(status)
         finally:
+            patience.cancel()
             watch.stop()
             _end(process.pid)
     largest = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)

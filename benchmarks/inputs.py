@@ -11,6 +11,11 @@ from pathlib import Path
 from benchmarks.harness import CACHE, python, workspace
 
 
+def scaled(size: int, scale: float) -> int:
+    """Return a size for a run that only tries what is there."""
+    return max(int(size * scale), 100)
+
+
 def samples(project: Path, pipeline: str, rows: int) -> Path:
     """Return a folder with a pipeline's sample objects, bad ones included, laid out as a lake's raw; makes them the first time.
 
@@ -25,6 +30,15 @@ def samples(project: Path, pipeline: str, rows: int) -> Path:
             python("benchmarks.inputs", str(project), pipeline, str(rows), str(making / "raw"))
             (making / "raw").rename(folder)
     return folder
+
+
+def link_all(lake: Path, to: Path) -> None:
+    """Give a lake of links to all that one holds: whatever writes into a lake puts a new file in the old one's place."""
+    for folder, _, names in os.walk(lake):
+        target = to / Path(folder).relative_to(lake)
+        target.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            os.link(Path(folder, name), target / name)
 
 
 def link(source: Path, lake: Path, keys: Sequence[str] = ()) -> None:
@@ -49,5 +63,23 @@ def _make(project: str, pipeline: str, rows: str, target: str) -> None:
         sample(Path(project, pipeline), rows=int(rows), owner=lake.project.match, put=put, work=Path(work))
 
 
+def generated(name: str, query: str, options: str) -> Path:
+    """Return the file that a query's rows become by one `copy`; makes it the first time. `name` says what it is, and ends as files do."""
+    digest = hashlib.sha256(f"{query} {options}".encode()).hexdigest()[:8]
+    file = CACHE / f"{Path(name).stem}-{digest}{Path(name).suffix}"
+    if not file.is_file():
+        with workspace() as making:
+            python("benchmarks.inputs", query, options, str(making / "made"))
+            (making / "made").rename(file)
+    return file
+
+
+def _copy(query: str, options: str, target: str) -> None:
+    import duckdb
+
+    duckdb.execute("set TimeZone = 'UTC'; set preserve_insertion_order = false")
+    duckdb.execute(f"copy ({query}) to '{target}' ({options})")
+
+
 if __name__ == "__main__":
-    _make(*sys.argv[1:])
+    (_make if len(sys.argv) == 5 else _copy)(*sys.argv[1:])

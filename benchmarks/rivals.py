@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,30 +33,48 @@ def bare_duckdb(tables: Mapping[str, str], query: str, *, silver: bool = False) 
     return sys.executable, str(SCRIPTS / "bare_duckdb.py"), json.dumps(work)
 
 
-def spark(tables: Mapping[str, dict[str, Any]], query: str) -> tuple[str, ...]:
-    """Return what starts PySpark."""
-    return spark_python(), str(SCRIPTS / "spark.py"), json.dumps({"threads": THREADS, "tables": tables, "query": query})
+def bare_fastexcel(workbook: Path, result: str = "") -> tuple[str, ...]:
+    """Return what starts fastexcel alone; it only reads where no result is asked for."""
+    return sys.executable, str(SCRIPTS / "bare_fastexcel.py"), str(workbook), *([result] if result else [])
 
 
-def spark_python() -> str:
-    """Return the interpreter that has pyspark: LAKELET_SPARK_PYTHON, else this one."""
-    return os.environ.get("LAKELET_SPARK_PYTHON") or sys.executable
+def spark(tables: Mapping[str, dict[str, Any]], query: str, engine: str = "pyspark") -> tuple[str, ...]:
+    """Return what starts PySpark, or `pysail`, which answers Spark's API."""
+    work = {"threads": THREADS, "tables": tables, "query": query, "engine": engine}
+    return INTERPRETERS[engine](), str(SCRIPTS / "spark.py"), json.dumps(work)
 
 
-def spark_version() -> str:
-    """Return pyspark's version, '' where it cannot be imported."""
-    command = [spark_python(), "-c", "import pyspark; print(pyspark.__version__)"]
+def in_frames(engine: str, files: Mapping[str, Path]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Return what starts pandas or polars on the headline's work, and its environment."""
+    paths = {name: str(path) for name, path in files.items()}
+    return (INTERPRETERS[engine](), str(SCRIPTS / f"in_{engine}.py"), json.dumps(paths)), {"POLARS_MAX_THREADS": str(THREADS)}
+
+
+def _named(setting: str) -> Callable[[], str]:
+    return lambda: os.environ.get(setting) or sys.executable
+
+
+INTERPRETERS: Final[dict[str, Callable[[], str]]] = {
+    "pyspark": _named("LAKELET_SPARK_PYTHON"),
+    "pysail": _named("LAKELET_SAIL_PYTHON"),
+    "pandas": _named("LAKELET_RIVALS_PYTHON"),
+    "polars": _named("LAKELET_RIVALS_PYTHON"),
+}
+"""The interpreter that has each rival: the user's, else this one. The project itself depends on none of them."""
+
+
+@cache
+def missing(engine: str) -> str:
+    """Return why a rival cannot run here, '' where it can."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        found = subprocess.run([INTERPRETERS[engine](), "-c", f"import {engine}"], capture_output=True, check=False).returncode == 0
     except OSError:
-        return ""
-
-
-def spark_missing() -> str:
-    """Return why PySpark cannot run here, '' where it can."""
-    if not spark_version():
+        found = False
+    if not found:
         return "not installed"
-    return "" if os.environ.get("JAVA_HOME") or shutil.which("java") else "no Java"
+    if engine == "pyspark" and not (os.environ.get("JAVA_HOME") or shutil.which("java")):
+        return "no Java"
+    return ""
 
 
 def rows_of_json(files: Path | str, columns: Columns, constants: Columns | None = None) -> str:

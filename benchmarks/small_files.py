@@ -1,6 +1,6 @@
 """A thousand small files waiting in raw: one commit takes them all."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -15,10 +15,10 @@ COLUMNS: Final = {"reading_id": BIGINT, "device": TEXT, "temperature": "double",
 READERS: Final[dict[str, Callable[[str, dict[str, str]], str]]] = {"csv": rows_of_csv, "jsonl": rows_of_json}
 
 
-def benchmarks() -> tuple[Benchmark, ...]:
-    """Return one benchmark a format; their size is their point, so they are never scaled."""
+def benchmarks(_scale: float) -> Iterator[Benchmark]:
+    """Give one benchmark a format; their size is their point, so they are never scaled."""
     raw = samples(PROJECT, "small", ROWS)
-    return tuple(_benchmark(raw / "raw" / kind, raw, kind) for kind in READERS)
+    yield from (_benchmark(raw / "raw" / kind, raw, kind) for kind in READERS)
 
 
 def _benchmark(files: Path, raw: Path, kind: str) -> Benchmark:

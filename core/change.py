@@ -1,6 +1,6 @@
 """Which files each kind of write adds and removes. Decides and writes fragments; commits nothing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -79,7 +79,7 @@ def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sna
     Rows that are taken out have lost to anything: what is to take their place is among the accepted rows.
     """
     _rank(connection, dataset)
-    candidates = _candidates(connection, dataset, snapshot)
+    candidates = files_of_keys(connection, dataset.key, snapshot, "latest")
     _match(connection, dataset, snapshot, candidates, out)
     touched = {path for (path,) in connection.execute("select distinct _path from matched where _wins").fetchall()}
     touched |= {file.path for file in holding(connection, snapshot, tuple(out))}
@@ -103,39 +103,39 @@ def _rank(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     connection.execute("create or replace temp view latest as select * exclude (_rank) from ranked where _rank = 1")
 
 
-def _candidates(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot) -> tuple[DataFile, ...]:
-    """Return the files that may hold one of the batch's keys, as far as the log's statistics and partitions can tell."""
+def files_of_keys(connection: duckdb.DuckDBPyConnection, key: Sequence[str], snapshot: Snapshot, wanted: str) -> tuple[DataFile, ...]:
+    """Return the files that may hold one of the keys (none of them NULL) in a table, as far as statistics and partitions can tell."""
     if not snapshot.files:
         return ()
-    (keys,) = connection.execute("select count(*) from latest").fetchone() or (0,)
-    tests = _file_tests(dataset, snapshot, exact=keys * len(snapshot.files) <= FEW_KEYS * 100)
+    (keys,) = connection.execute(f"select count(*) from {wanted}").fetchone() or (0,)
+    tests = _file_tests(key, snapshot, wanted, exact=keys * len(snapshot.files) <= FEW_KEYS * 100)
     if not tests:
         return snapshot.files
     return files_where(connection, snapshot, tests)
 
 
-def _file_tests(dataset: Dataset, snapshot: Snapshot, *, exact: bool) -> str:
-    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their range."""
+def _file_tests(key: Sequence[str], snapshot: Snapshot, wanted: str, *, exact: bool) -> str:
+    """Return a condition over a file's statistics; `exact` compares every key, otherwise only their partitions and their range."""
     bounded = bounded_columns(snapshot)
     tests = []
-    for name in dataset.key:
+    for name in key:
         column = identifier(name)
         if name in snapshot.partition_by:
-            kind = "varchar"
-            tests.append((f"actions.partition.{column}::{kind} is not distinct from latest.{column}::{kind}", "true"))
+            held, asked = f"actions.partition.{column}::varchar", f"{wanted}.{column}::varchar"
+            tests.append((f"{held} is not distinct from {asked}", f"{held} in (select {asked} from {wanted})"))
         elif name in bounded:
             low, high = f"actions.min.{column}", f"actions.max.{column}"
             unknown = f"{low} is null or {high} is null"
             tests.append(
                 (
-                    f"({unknown} or latest.{column} between {low} and {high})",
-                    f"({unknown} or ({low} <= (select max({column}) from latest) and {high} >= (select min({column}) from latest)))",
+                    f"({unknown} or {wanted}.{column} between {low} and {high})",
+                    f"({unknown} or ({low} <= (select max({column}) from {wanted}) and {high} >= (select min({column}) from {wanted})))",
                 )
             )
     if not tests:
         return ""
     if exact:
-        return f"exists (select 1 from latest where {' and '.join(test for test, _ in tests)})"
+        return f"exists (select 1 from {wanted} where {' and '.join(test for test, _ in tests)})"
     return " and ".join(test for _, test in tests)
 
 

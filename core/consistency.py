@@ -1,16 +1,17 @@
 """What is wrong with declarations that are sound one by one: names and places taken twice, inputs that nobody makes, cycles. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from graphlib import CycleError
 
-from core.contract import Dataset, Declaration
+from core.contract import Dataset, Declaration, Transform
 from core.errors import Problem
+from core.locality import refuse_unless_local
 from core.places import Place
 from core.project import Project, suggest
 
 
-def contradictions(sound: Sequence[tuple[Declaration, Place]], broken: Iterable[str], project: Project) -> Iterator[Problem]:
+def contradictions(sound: Sequence[tuple[Declaration, Place]], broken: Collection[str], project: Project) -> Iterator[Problem]:
     """Find what is wrong between sound declarations; `broken` are the names of the others, `project` the sound ones together."""
     yield from _twice([(place, declaration.name, "the name") for declaration, place in sound])
     yield from _written_to(sound)
@@ -21,6 +22,9 @@ def contradictions(sound: Sequence[tuple[Declaration, Place]], broken: Iterable[
     yield from unknown
     if not unknown:
         yield from _cycles(sound, project)
+    for declaration, place in sound:
+        if isinstance(declaration, Transform) and declaration.incremental and set(declaration.inputs).isdisjoint(broken):
+            yield from _not_local(declaration, place, project)
 
 
 def _twice(entries: list[tuple[Place, str, str]]) -> Iterator[Problem]:
@@ -87,3 +91,18 @@ def _cycles(sound: Sequence[tuple[Declaration, Place]], project: Project) -> Ite
         cycle = error.args[1]
         places = {declaration.name: place for declaration, place in sound}
         yield places[cycle[0]].problem("sql", f"a cycle: {' reads '.join(reversed(cycle))}")
+
+
+def _not_local(transform: Transform, place: Place, project: Project) -> Iterator[Problem]:
+    """Find why an incremental transform would not say the same as a run over everything."""
+    columns = transform.slice_by
+    sliced = project.sliced(transform)
+    if not sliced:
+        inputs = ", ".join(transform.inputs) or "there is none"
+        has = "is partitioned by" if transform.target.mode == "partitions" else "is known to have the columns"
+        yield place.problem("incremental", f"none of its inputs ({inputs}) {has} {', '.join(columns)}; one has to, by these very names")
+        return
+    try:
+        refuse_unless_local(transform.query, sliced, columns)
+    except ValueError as error:
+        yield place.problem("incremental", f"{transform.sql}: {error}; or let it run in full (mode: overwrite)")

@@ -85,11 +85,15 @@ class Target(Declared):
 
 
 class Result(Declared):
-    """The Delta table that a transform's result replaces."""
+    """The Delta table that holds a transform's result."""
 
     path: Folder
-    mode: Literal["overwrite"] = "overwrite"
+    mode: Literal["overwrite", "partitions", "merge"] = Field(
+        "overwrite",
+        description="overwrite: each run replaces the table; partitions, merge: the partitions, or keys, that changed, with `incremental`.",
+    )
     partition_by: tuple[str, ...] = ()
+    key: tuple[str, ...] = Field((), description="Of merge: the columns by whose values rows are made anew together.")
 
 
 class Export(Declared):
@@ -208,6 +212,9 @@ class Transform(Declared):
     sql: str = Field(pattern=r"^[\w][\w.-]*\.sql$", description="The SQL file beside this one.")
     when: When = "all_inputs"
     target: Result
+    incremental: bool = Field(
+        False, description="Run only over what changed in the inputs since the last run; target.mode is partitions or merge then."
+    )
     expect: tuple[Expect, ...] = ()
     exports: tuple[Export, ...] = ()
     maintenance: Maintenance = Maintenance()
@@ -220,8 +227,23 @@ class Transform(Declared):
     def name(self) -> str:
         return self.transform
 
+    @property
+    def slice_by(self) -> tuple[str, ...]:
+        """The columns by which an incremental transform's inputs and result are cut into what is run, or left alone, together."""
+        return {"partitions": self.target.partition_by, "merge": self.target.key}.get(self.target.mode, ())
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        mode = self.target.mode
+        if self.incremental and not self.slice_by:
+            raise ValueError(
+                "incremental: it needs target.mode partitions and target.partition_by, such as [date], or target.mode merge "
+                "and target.key; overwrite replaces it all"
+            )
+        if mode != "overwrite" and not self.incremental:
+            raise ValueError(f"target.mode {mode} needs `incremental: true`; to replace the whole table in each run, declare overwrite")
+        if self.target.key and mode != "merge":
+            raise ValueError(f"target.key is for merge; target.mode is {mode}")
         _exports(self.exports, self.target)
         return self
 

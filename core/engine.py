@@ -122,7 +122,7 @@ def relation(snapshot: Snapshot, *, files: Iterable[DataFile] | None = None, fil
         return f"select {', '.join(empty + extra)} where false"
     if file_column:
         columns.append(f"substr(filename, {len(snapshot.uri) + 2}) as {file_column}")
-    evolved = _evolved(snapshot)
+    evolved = _evolved(snapshot) or any(not file.written for file in wanted)  # the log's statistics tell nothing of a file that is not live
     options = ["union_by_name = true"] if evolved else []
     if snapshot.partition_by:
         types = ", ".join(f"{identifier(hive[name])}: {literal(_duck_type(snapshot.schema.field(name).type))}" for name in hive)

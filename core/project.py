@@ -40,6 +40,12 @@ class Project:
         elsewhere = [check.sql for check in declaration.checks if check.looks_elsewhere]
         return tuple(dict.fromkeys(table for sql in elsewhere for table in tables_in(f"select ({sql}\n)")))
 
+    def sliced(self, transform: Transform) -> tuple[str, ...]:
+        """Return the inputs of which an incremental transform reads only a part: those that can be cut by what it goes by."""
+        wanted = set(transform.slice_by)
+        tables = {name: self.declarations.get(name) for name in transform.inputs}
+        return tuple(name for name, table in tables.items() if table and wanted <= _cut_by(table, transform.target.mode))
+
     def match(self, key: str) -> Dataset | None:
         """Return the dataset whose source path covers a key; Terminal where two claim it."""
         found = [dataset for dataset in self.datasets.values() if covers(dataset, key)]
@@ -61,6 +67,13 @@ class Project:
                 remedy=suggest(name, self.declarations),
             )
         return self.declarations[name]
+
+
+def _cut_by(table: Declaration, mode: str) -> set[str]:
+    """Return the columns that a table is partitioned by; for a merge those that it is known to have."""
+    if mode == "partitions":
+        return set(table.target.partition_by)
+    return {column.name for column in table.columns} if isinstance(table, Dataset) else {*table.target.key, *table.target.partition_by}
 
 
 def covers(dataset: Dataset, key: str) -> bool:

@@ -85,7 +85,15 @@ def _dataset(lake: Lake, dataset: Dataset, objects: Sequence[ObjectRef], rejecte
 def _transform(lake: Lake, declaration: Transform) -> TableStatus:
     ready, now = transform.readiness(lake, declaration), lake.now()
     due = transform.is_due(declaration.when, ready, now)
-    return _table(lake, declaration, due=due, state="due now" if due else why_not(declaration.when, ready))
+    return _table(lake, declaration, due=due, state="due now" if due else f"{why_not(declaration.when, ready)}{_extent(lake, declaration)}")
+
+
+def _extent(lake: Lake, declaration: Transform) -> str:
+    """Say how much of its table an incremental transform made anew the last time."""
+    table = lake.table(declaration) if declaration.incremental else None
+    last = table.change[RECORD] if table and table.change else {}
+    counts = [f"{last[what]:,} {what[: -1 if last[what] == 1 else None]}" for what in ("partitions", "keys") if what in last]
+    return f"; last run in full: {last['full']}" if "full" in last else f"; last run: {counts[0]}" if counts else ""
 
 
 def why_not(when: str, ready: Readiness) -> str:

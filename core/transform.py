@@ -1,45 +1,43 @@
 """Transforms: which are due (a pure comparison of versions) and how one runs: its query over pinned inputs becomes one commit."""
 
-import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 import duckdb
 from cronsim import CronSim
 
-from core import delta
+from core import delta, increment, keyed
 from core.contract import Transform
 from core.delta import Change, DataFile, Snapshot
-from core.engine import Layout, Planned, fragments, schema_of, storable, wanted_files
+from core.engine import Layout, Planned, fragments, relation, schema_of, storable, wanted_files
 from core.errors import Conflict, LakeError, Terminal
+from core.increment import QUERY, RAN, Increment, base, consumed_mark, fingerprint
 from core.lake import Lake
 from core.ledger import AMENDED, amended
 from core.pruning import Condition, conditions
+from core.quoting import identifier
 from core.session import UNBLAMED
 from core.source import CRON
 from core.telling import told
-
-RAN: Final = "lakelet/ran"
-"""The mark that tells when a transform last ran (ms)."""
-
-QUERY: Final = "lakelet/query"
-"""The mark that tells whether a transform's SQL is still the one that made its table."""
 
 TICKS: Final = {"hourly": "0 * * * *", "daily": "0 0 * * *"}
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """What one run of a transform did."""
+    """What one run of a transform did. An incremental one tells how many `partitions`, or `keys`, it ran, or why it ran in `full`."""
 
     transform: str
     version: int
     rows: int
     inputs: Mapping[str, int]
     seconds: float
+    partitions: int | None = None
+    keys: int | None = None
+    full: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,48 +83,90 @@ def readiness(lake: Lake, transform: Transform) -> Readiness:
     """Look up the versions that decide whether a transform is due."""
     table = lake.table(transform)
     tables = {name: lake.named_table(name) for name in transform.inputs}
-    consumed = {name: table.identity(_input(name, found)) or 0 for name, found in tables.items() if table and found}
+    consumed = {name: table.identity(consumed_mark(name, found)) or 0 for name, found in tables.items() if table and found}
     ran = table.identity(RAN) if table else None
     versions = {name: snapshot.data_version if snapshot else None for name, snapshot in tables.items()}
     moment = datetime.fromtimestamp(ran / 1000, lake.now().tzinfo) if ran else None
     if table is None or not ran:
         return Readiness(versions, consumed, moment)
-    rewritten = table.identity(QUERY) != _fingerprint(transform)
+    rewritten = table.identity(QUERY) != fingerprint(transform)
     again = any((found.identity(AMENDED) or 0) > (table.identity(_amended(name, found)) or 0) for name, found in tables.items() if found)
     return Readiness(versions, consumed, moment, rewritten, amended=again)
 
 
 def run(lake: Lake, transform: Transform) -> Transformed:
-    """Run a transform over its inputs as they are now and replace its table by the result, in one commit.
+    """Run a transform over its inputs as they are now and replace its table, or the partitions that changed, by the result, in one commit.
 
     Raises Terminal where its SQL fails: the table stays as it was. Raises Conflict where another run won.
     """
     started = time.perf_counter()
     lake.in_time(f"transform {transform.name}")
     with lake.workplace() as work, lake.session(work) as connection:
+        inputs = {name: _opened(lake, transform, name) for name in transform.inputs}
+        target = lake.table(transform)
+        part = _with_keys(connection, increment.decide(lake.project, transform, target, inputs), target)
         wanted = conditions(transform.query)
-        mounted = {name: _mounted(lake, connection, transform, name, wanted.get(name, ())) for name in transform.inputs}
-        inputs = {name: snapshot for name, (snapshot, _) in mounted.items()}
-        target, planned = lake.table(transform), _planned(lake, connection, transform)
+        mounted = {name: _mounted(lake, connection, name, inputs[name], wanted.get(name, ()), part) for name in inputs}
+        planned = _planned(lake, connection, transform)
         if target is not None:
-            target = _ensure(lake, transform, planned)
+            target = _unchanged(target, _ensure(lake, transform, planned), part)
         added = _fragments(connection, transform, target or planned)
+        rows = sum(file.rows for file in added)
         target = target or _ensure(lake, transform, planned)  # a transform that fails leaves no empty table either
-        marks = {_input(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
+        _refuse_others(connection, transform, target, added, part)
+        kept, removed = _replaced(connection, target, part)
+        marks = {consumed_mark(name, snapshot): snapshot.data_version for name, snapshot in inputs.items()}
         marks |= _amendments(target, inputs)
         _refuse_older(target, marks)
-        rows, now = sum(file.rows for file in added), lake.now()
+        now = lake.now()
         consumed = {name: snapshot.version for name, snapshot in inputs.items()}
-        took = lake.receipt(started, rows=rows, bytes=sum(file.size for _, files in mounted.values() for file in files))
-        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows, "took": took.record}
-        marks |= {RAN: int(now.timestamp() * 1000), QUERY: _fingerprint(transform)}
-        version = delta.commit(target, Change(added, target.files, marks=marks, record=record, exclusive=True), now=now)
-    return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started)
+        took = lake.receipt(started, rows=rows, bytes=sum(file.size for files in mounted.values() for file in files))
+        record = {"kind": "transform", "transform": transform.name, "inputs": consumed, "rows": rows, **part.record, "took": took.record}
+        marks |= {RAN: int(now.timestamp() * 1000), QUERY: fingerprint(transform)}
+        marks |= {base(name, snapshot): snapshot.version for name, snapshot in inputs.items() if transform.incremental}
+        change = Change((*added, *kept), removed, marks=marks, record=record, exclusive=True)
+        version = delta.commit(target, change, now=now)
+    return Transformed(transform.name, version, rows, consumed, time.perf_counter() - started, **part.record)
 
 
-def _input(name: str, table: Snapshot) -> str:
-    """Return the mark of an input's version; of this very table, because one that was made again counts from 0."""
-    return f"input/{name}/{table.id}"
+def _unchanged(before: Snapshot, now: Snapshot, part: Increment) -> Snapshot:
+    """Return the target as it is; what was decided on another version of it may not be enough to bring this one up to date."""
+    if part.partial and now.version != before.version:
+        raise Conflict(f"table {now.uri}", expected=f"version {before.version}", found=f"version {now.version}", remedy="Run it again.")
+    return now
+
+
+def _with_keys(connection: duckdb.DuckDBPyConnection, part: Increment, target: Snapshot | None) -> Increment:
+    """Look up the keys that changed, where the run goes by key; all of it where a file that was replaced since is gone."""
+    if part.changes is None or target is None:
+        return part
+    try:
+        return replace(part, keys=keyed.touch(connection, part.columns, target, part.changes))
+    except duckdb.IOException:
+        return Increment(full="files that were replaced since the last run cannot be read any more")
+
+
+def _replaced(
+    connection: duckdb.DuckDBPyConnection, target: Snapshot, part: Increment
+) -> tuple[tuple[DataFile, ...], tuple[DataFile, ...]]:
+    """Return the new files of rows that stay, where they share a file with others, and the files that are replaced."""
+    if part.keys is None:
+        return (), part.of(target.files)
+    query, removed = keyed.kept(connection, part.columns, target)
+    return fragments(connection, query, target) if removed else (), removed
+
+
+def _refuse_others(
+    connection: duckdb.DuckDBPyConnection, transform: Transform, target: Snapshot, added: tuple[DataFile, ...], part: Increment
+) -> None:
+    """Rows of partitions, or keys, that are not replaced would be there twice."""
+    others = {"/".join(map(str, part.slice_of(file))) for file in added if not part.holds(file)}
+    if part.keys is not None and (count := keyed.strangers(connection, part.columns, target, added)):
+        others = {f"{count} rows of others"}
+    if others:
+        remedy = f"Its table is unchanged. Take `incremental` out of {transform.name}, and please report its SQL."
+        expected, found = "rows of what changed in its inputs", " and ".join(sorted(others)[:3])
+        raise Terminal(f"transform {transform.name}", expected=expected, found=found, remedy=remedy)
 
 
 def _amendments(target: Snapshot, inputs: Mapping[str, Snapshot]) -> dict[str, int]:
@@ -141,23 +181,30 @@ def _amended(name: str, table: Snapshot) -> str:
     return f"amended/{name}/{table.id}"
 
 
-def _fingerprint(transform: Transform) -> int:
-    """Return a number by which a changed query is noticed (52 bits: a transaction's version)."""
-    return int(hashlib.sha256(transform.query.encode()).hexdigest()[:13], 16)
-
-
-def _mounted(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform, name: str, wanted: tuple[Condition, ...]
-) -> tuple[Snapshot, tuple[DataFile, ...]]:
-    """Show the transform an input as it is now; return it with those of its files that can matter."""
+def _opened(lake: Lake, transform: Transform, name: str) -> Snapshot:
     snapshot = lake.named_table(name)
     if snapshot is None:
         raise Terminal(
             f"transform {transform.name}", expected=f"its input {name}", found="nothing loaded yet", remedy=f"Load {name} first."
         )
+    return snapshot
+
+
+def _mounted(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, name: str, snapshot: Snapshot, wanted: tuple[Condition, ...], part: Increment
+) -> tuple[DataFile, ...]:
+    """Show the query an input as it is now; return those of its files that can matter."""
     files = wanted_files(connection, snapshot, wanted)
-    lake.show(connection, name, snapshot, files)
-    return snapshot, files
+    if name in part.sliced:
+        files = part.of(files)
+    if name in part.sliced and part.keys is not None:
+        may_hold = {file.path for file in keyed.files(connection, part.columns, snapshot)}
+        files = tuple(file for file in files if file.path in may_hold)
+        query = keyed.rows(part.columns, relation(snapshot, files=files))
+        connection.execute(f"create or replace temp view {identifier(name)} as {query}")
+    else:
+        lake.show(connection, name, snapshot, files)
+    return files
 
 
 def _planned(lake: Lake, connection: duckdb.DuckDBPyConnection, transform: Transform) -> Planned:

@@ -170,6 +170,7 @@ def _fields(step: Step) -> dict[str, Any]:
                 "version": step.version,
                 "rows": step.rows,
                 "inputs": dict(step.inputs),
+                **{name: value for name in ("partitions", "keys", "full") if (value := getattr(step, name)) not in (None, "")},
                 "seconds": round(step.seconds, 3),
             }
         case Published():

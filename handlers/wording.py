@@ -13,6 +13,14 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
+def extent(step: Transformed) -> list[str]:
+    """Say how much of its table an incremental transform made anew; nothing of another."""
+    if step.full:
+        return [f"in full: {step.full}"]
+    counts = {"partition": step.partitions, "key": step.keys}
+    return [plural(count, word) for word, count in counts.items() if count is not None]
+
+
 def sentence(step: Step) -> str:
     """Say one step in one line."""
     match step:
@@ -29,7 +37,7 @@ def sentence(step: Step) -> str:
             aside += [f"{plural(step.restored, 'row')} back"] if step.restored else []
             return ", ".join([f"{step.dataset}: {plural(len(step.objects), 'object')} and {plural(step.rows, 'row')} taken out", *aside])
         case Transformed():
-            return f"{step.transform}: {plural(step.rows, 'row')}, {duration(step.seconds)}"
+            return ", ".join([f"{step.transform}: {plural(step.rows, 'row')}", *extent(step), duration(step.seconds)])
         case Published():
             done = [f"exported to {export.path}" for export in step.exported] + [f"{name} registered" for name in step.registered]
             return f"{step.table}: {', '.join(done)}"

@@ -12,21 +12,28 @@ BELIEVED: Final[dict[tuple[Any, str], object]] = {
     (Dialect, "one_newline"): True,
     (Dialect, "escapes_outside"): False,
     (delimited, "_problem"): "cast(null as varchar)",
-    (delimited, "_ends_long"): False,
+    (delimited, "check_lines"): None,
     (depth, "too_deep"): "false",
     (files, "_decode"): None,
     (joined, "is_header"): None,
     (numbers, "guard"): "",
     (proof, "rewriting"): "true",
     (records, "_is_cut"): False,
+    (records, "check_lines"): None,
 }
 """What is asked, and the answer that is taken for granted."""
 
 
+def gone() -> list[str]:
+    """Return the questions that nobody asks any more: each is a mistake here."""
+    return [f"{room.__name__}.{question}" for room, question in BELIEVED if not hasattr(room, question)]
+
+
 def main(project: str, lake: str) -> None:
     """Do all that waits in the lake."""
+    if missing := gone():
+        sys.exit(f"nobody asks {', '.join(missing)}")
     for (room, question), answer in BELIEVED.items():
-        getattr(room, question)  # a question that is gone is a mistake here
         setattr(room, question, lambda *_, answer=answer, **__: answer)
     lakelet.main(project, lake)
 

@@ -4,7 +4,7 @@ delta-rs records transaction ids but does not enforce them: everything here writ
 """
 
 from core.delta.changes import LOCK, Change, commit
-from core.delta.snapshot import RECORD, UPKEEP, DataFile, Snapshot, changed_partitions, open_table, partitions
+from core.delta.snapshot import RECORD, UPKEEP, DataFile, Since, Snapshot, changed_partitions, open_table, partitions
 from core.delta.tables import CONFIGURATION, described, ensure
 from core.delta.upkeep import checkpoint, clear_log, configure, unreferenced
 
@@ -15,6 +15,7 @@ __all__ = [
     "UPKEEP",
     "Change",
     "DataFile",
+    "Since",
     "Snapshot",
     "changed_partitions",
     "checkpoint",

@@ -1,4 +1,5 @@
-"""The transaction ids of a table's log, all of them by one pass over its newest checkpoint and the commits since.
+"""What delta-rs tells of a table's log only at length: all its transaction ids, by one pass over its newest checkpoint and the commits
+since; and what a stretch of commits did.
 
 delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 14 requests an id, 28,000 for a batch of a thousand objects.
 """
@@ -6,6 +7,7 @@ delta-rs 1.6.6 reads all of that again for each id that it is asked for: in S3, 
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
@@ -80,3 +82,42 @@ def _actions(commit: bytes, kind: str) -> Iterator[Mapping[str, Any]]:
     for line in commit.splitlines():
         if named in line and kind in (action := json.loads(line)):
             yield action
+
+
+File = tuple[str, int, Mapping[str, str | None] | None]
+"""A file of the log: its path as the log encodes it, its size, and its partition's values, None where they are not told."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What some commits of a table did, the upkeep left out: how many they are, and the files that they added and removed.
+
+    `reshaped` says that the table's columns or properties were changed.
+    """
+
+    commits: int
+    added: tuple[File, ...]
+    removed: tuple[File, ...]
+    reshaped: bool
+
+
+def stretch(store: Store, first: int, last: int, upkeep: Callable[[Mapping[str, Any]], bool]) -> Stretch | None:
+    """Look what the commits from one version to another did; None where the log no longer reaches back so far.
+
+    `upkeep` knows by its information which commit changed nothing that a query could see.
+    """
+    bodies = [body for body in commits(store, range(first, last + 1)) if body is not None]
+    if len(bodies) <= last - first:
+        return None  # cleaned up since
+    read = [[json.loads(line) for line in body.splitlines() if line] for body in bodies]
+    visible = [actions for actions in read if not any(upkeep(action["commitInfo"]) for action in actions if "commitInfo" in action)]
+    actions = [action for commit in visible for action in commit]
+    reshaped = any("metaData" in action or "protocol" in action for action in actions)
+    return Stretch(len(visible), tuple(_files(actions, "add")), tuple(_files(actions, "remove")), reshaped)
+
+
+def _files(actions: Iterable[Mapping[str, Any]], kind: str) -> Iterator[File]:
+    """Return the files of one kind of action, but for those of which rows only moved to another file."""
+    for action in actions:
+        if (file := action.get(kind)) and file.get("dataChange", True):
+            yield file["path"], file.get("size") or 0, file.get("partitionValues")

@@ -31,7 +31,7 @@ UPKEEP: Final = "lakelet/upkeep"
 @dataclass(frozen=True)
 class DataFile:
     """A Parquet file of a table: its path below the table (as it is stored, not as the log encodes it), size in bytes, rows, partition and
-    statistics (Delta's JSON); and when it was written (ms), 0 before it is committed.
+    statistics (Delta's JSON); and when it was written (ms), 0 before it is committed and where it is no more.
     """
 
     path: str
@@ -105,12 +105,17 @@ class Snapshot:
         return _moment(self.history(1)[0])
 
     @cached_property
-    def changed(self) -> datetime:
-        """When the table last came to say something else: the newest commit that is not upkeep."""
+    def change(self) -> Mapping[str, Any] | None:
+        """The newest commit that is not upkeep; None where the log no longer tells."""
         commits = self.history(1)
         if commits[0][RECORD].get("upkeep"):
             commits = self.history(1 + (self.identity(UPKEEP) or 0))
-        return next((_moment(commit) for commit in commits if not commit[RECORD].get("upkeep")), self.created)
+        return next((commit for commit in commits if not commit[RECORD].get("upkeep")), None)
+
+    @property
+    def changed(self) -> datetime:
+        """When the table last came to say something else."""
+        return _moment(self.change) if self.change else self.created
 
     @property
     def id(self) -> str:
@@ -167,6 +172,36 @@ class Snapshot:
             return Snapshot(Opened(self.uri, self._opened.options, version))
         except DeltaError:
             return None
+
+    def since(self, version: int) -> "Since | None":
+        """Return what was done to the table after an older version; None where its log is gone."""
+        done = log.stretch(self._held.log, version + 1, self.version, _is_upkeep)
+        if done is None:
+            return None
+        added, removed = ([self._file(*file) for file in files] for files in (done.added, done.removed))
+        told = all(file is not None for file in (*added, *removed))
+        return Since(done.commits, tuple(filter(None, added)), tuple(filter(None, removed)), told and not done.reshaped)
+
+    def _file(self, path: str, size: int, partition: Mapping[str, str | None] | None) -> DataFile | None:
+        """Return a file that the log names as `files` would; None where its partition is not told."""
+        values = partition or {}
+        if any(name not in values for name in self.partition_by):
+            return None
+        told = {name: _as_told(values[name], self.schema.field(name).type) for name in self.partition_by}
+        return DataFile(unquote(path), size, 0, told)
+
+
+@dataclass(frozen=True)
+class Since:
+    """What was done to a table after an older version, upkeep left out: in how many commits, and the files that these added and removed.
+
+    `plain` says that this is all: no column or property was changed, and each file's partition is told (other writers may leave it out).
+    """
+
+    commits: int
+    added: tuple[DataFile, ...]
+    removed: tuple[DataFile, ...]
+    plain: bool
 
 
 def open_table(uri: str, options: Mapping[str, str]) -> Snapshot | None:
@@ -227,6 +262,15 @@ def _partition_text(value: Any) -> str | None:
     if value is None:
         return None
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _as_told(value: str | None, kind: pa.DataType) -> str | None:
+    """Return a partition's value, as it stands in the log, as `files` have it: of 07 and 7 one."""
+    return None if not value else _partition_text(pa.scalar(value).cast(kind).as_py())
+
+
+def _is_upkeep(info: Mapping[str, Any]) -> bool:
+    return bool(_with_record({RECORD: info.get(RECORD)})[RECORD].get("upkeep"))
 
 
 def _moment(commit: Mapping[str, Any]) -> datetime:

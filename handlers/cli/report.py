@@ -7,7 +7,7 @@ from rich.console import Console
 
 from handlers.cli.render import Place, count, heading, plain_table
 from handlers.cli.summary import Load, SetAside, Summary
-from handlers.wording import duration, plural
+from handlers.wording import duration, extent, plural
 
 FEW = 3
 MANY = 10
@@ -58,9 +58,11 @@ def _show_withdrawn(to: Console, summary: Summary) -> None:
 
 def _show_transforms(to: Console, summary: Summary) -> None:
     if summary.transforms:
-        table = plain_table("transform", "rows", "version", "time")
+        parts = ["of"] if any(map(extent, summary.transforms)) else []
+        table = plain_table("transform", "rows", *parts, "version", "time")
         for done in summary.transforms:
-            table.add_row(done.transform, f"{done.rows:,}", str(done.version), duration(done.seconds))
+            told = ["all" if done.full else ", ".join(extent(done))] if parts else []
+            table.add_row(done.transform, f"{done.rows:,}", *told, str(done.version), duration(done.seconds))
         heading(to, "Transformed")
         to.print(table)
     if summary.exports:

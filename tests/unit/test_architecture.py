@@ -21,6 +21,7 @@ ORDER = [
     "project",
     "catalog",
     "pruning",
+    "locality",
     "consistency",
     "declarations",
     "casts",
@@ -32,9 +33,11 @@ ORDER = [
     "delta",
     "ledger",
     "statistics",
+    "increment",
     "engine",
     "versions",
     "change",
+    "keyed",
     "lake",
     "expect",
     "export",
@@ -54,7 +57,7 @@ ORDER = [
     "sample",
 ]
 DUCKDB = (
-    "session engine readers quality versions change lake expect export enforce loading amend land transform "
+    "session engine readers quality versions change keyed lake expect export enforce loading amend land transform "
     "maintenance binding query sample"
 )
 VENDORS = {

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core import delta
+from core import change, delta
 from core.delta import Change, Snapshot
 from core.statistics import LAST_CHARACTER, delta_statistics
 from tests.world import ORDERS, World
@@ -199,18 +199,20 @@ def _holder(snapshot: Snapshot, value: int) -> str:
     return path
 
 
-def test_a_merge_with_a_partition_in_its_key_opens_that_partition_only(world: World) -> None:
+@pytest.mark.parametrize("few", [10_000, -1], ids=["each key", "their range"])
+def test_a_merge_with_partitions_in_its_keys_opens_those_only(world: World, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(change, "FEW_KEYS", few)
     declared = ORDERS.replace("{name: placed, type: timestamp}", "{name: day, type: date}")
     world.declare(declared.replace("target: {", "key: [day, id]\ntarget: {mode: merge, partition_by: [day], "))
-    world.put("raw/orders/a", "id,amount,day\n1,1,2025-01-01\n1,2,2025-01-02\n")
+    world.put("raw/orders/a", "id,amount,day\n1,1,2025-01-01\n1,2,2025-01-02\n1,3,2025-01-03\n")
     world.run()
     before = opened(world, "orders")
     for file in before.files:
-        if file.partition["day"] == "2025-01-01":
+        if file.partition["day"] == "2025-01-02":
             Path(before.uri, file.path).unlink()
-    world.put("raw/orders/b", "id,amount,day\n1,9,2025-01-02\n2,9,2025-01-03\n")
+    world.put("raw/orders/b", "id,amount,day\n1,9,2025-01-01\n1,9,2025-01-03\n2,9,2025-01-04\n")
     (done,) = world.ingested()
-    assert (done.balance["updated"], done.balance["inserted"]) == (1, 1)
+    assert (done.balance["updated"], done.balance["inserted"]) == (2, 1)
 
 
 def test_a_merge_of_new_keys_alone_rewrites_nothing(world: World) -> None:

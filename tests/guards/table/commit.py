@@ -232,7 +232,7 @@ GUARDS: Final = (
     Guard(
         "input-is-told-by-the-table-s-id",
         "A transform's mark is of this very table: one that was made again counts from 0, and its news would be overlooked.",
-        "core/transform.py",
+        "core/increment.py",
         'return f"input/{name}/{table.id}"',
         'return f"input/{name}"',
         ("unit/test_transforms.py::test_an_input_that_was_moved_to_a_new_target_path_is_new_although_its_versions_begin_again",),
