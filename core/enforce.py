@@ -39,9 +39,10 @@ def prepare(
 ) -> tuple[list[Prepared], list[ObjectOutcome]]:
     """Make the files ready to be read, by their number in the batch; those whose header or encoding is wrong are rejected."""
     prepared, rejected = [], []
+    memory = lake.settings.spare
     for number, (ref, path) in waiting.items():
         try:
-            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key, lake.settings.spare), work))
+            prepared.append(readers.prepare(dataset, RawFile(number, path, ref.key, memory), work))
         except Rejected as rejection:
             rejected.append(_rejection(dataset, ref, rejection))
     return prepared, rejected

@@ -24,10 +24,24 @@ Checkpoint = Callable[[str], pa.Table]
 """Reads the `txn` column of a checkpoint file, by its path below the table."""
 
 
+@dataclass(frozen=True)
+class Read:
+    """What a version remembers; its seal, '' where its commit is gone; and how many actions its checkpoint holds, which is its weight."""
+
+    identities: Mapping[str, int]
+    seal: str
+    actions: int
+
+
 def last_checkpoint(store: Store) -> int | None:
     """Return the version of the newest checkpoint that the log announces; None where there is none, or one of several parts."""
+    return _announced(store)[0]
+
+
+def _announced(store: Store) -> tuple[int | None, int]:
     found = json.loads(store.get("_delta_log/_last_checkpoint") or b"{}")
-    return int(found["version"]) if "version" in found and "parts" not in found and "v2Checkpoint" not in found else None
+    whole = "version" in found and "parts" not in found and "v2Checkpoint" not in found
+    return int(found["version"]) if whole else None, int(found.get("size", 0))
 
 
 def commits(store: Store, versions: Sequence[int]) -> list[bytes | None]:
@@ -35,15 +49,13 @@ def commits(store: Store, versions: Sequence[int]) -> list[bytes | None]:
     return side_by_side(store, store.get, [f"_delta_log/{version:020}.json" for version in versions])
 
 
-def transactions(
-    store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL
-) -> tuple[Mapping[str, int], str] | None:
-    """Return every id that a version remembers with its own version, and the version's seal ('' where its commit is gone).
+def transactions(store: Store, version: int, checkpoint: Checkpoint, *, longest: float = LONGEST_TAIL) -> Read | None:
+    """Return every id that a version remembers, with its own version.
 
     None where that can't be told: ask for each id by itself then. One that is older than the table's retention is still told as long as
     the log holds it: to know of an object that was loaded is the safe side.
     """
-    announced = last_checkpoint(store)
+    announced, actions = _announced(store)
     first = 0 if announced is None else announced + 1
     if first > version + 1 or version - first > longest:
         return None
@@ -56,7 +68,7 @@ def transactions(
         found = {} if announced is None else _held(checkpoint(f"_delta_log/{announced:020}.checkpoint.parquet"))
     except FileNotFoundError:
         return None
-    return found | recorded(body or b"" for body in tail), seal(newest) if newest else ""
+    return Read(found | recorded(body or b"" for body in tail), seal(newest) if newest else "", actions)
 
 
 def seal(commit: bytes) -> str:

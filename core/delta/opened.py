@@ -20,6 +20,9 @@ from core.storage import Store, open_store
 MOST: Final = 16
 """Tables that stay open; of more, those go that were asked for longest ago."""
 
+HEAVIEST: Final = 300_000
+"""Actions in the checkpoints of all that stay open: 100 to 150 MB. The one that was asked for last stays, however heavy it is."""
+
 LONGEST: Final = 3600.0
 """Seconds that a table stays open: far less than the shortest time after which its log is cleared."""
 
@@ -38,13 +41,13 @@ class Opened:
         self.version: int = self.table.version()
         self.since = time.clock_gettime(CLOCK)
         self.log: Store = open_store(location(self.table.table_uri), options)
-        self.seal = ""
+        self.seal, self.actions = "", 0
         self._identities: Mapping[str, int] | None = None if self.version else {}  # a table just made remembers nothing
 
     def identities(self, *, longest: float = log.LONGEST_TAIL) -> Mapping[str, int] | None:
         """Return what the table remembers; None where that can't be read all at once."""
         if self._identities is None and (found := log.transactions(self.log, self.version, self._checkpointed, longest=longest)):
-            self._identities, self.seal = found
+            self._identities, self.seal, self.actions = found.identities, found.seal, found.actions
         return self._identities
 
     def move(self, version: int, seal: str, identities: Mapping[str, int]) -> None:
@@ -103,7 +106,7 @@ def keep(opened: Opened) -> None:
     with _keeping:
         _kept.pop(place := _key(opened.uri, opened.options), None)
         _kept[place] = opened
-        while len(_kept) > MOST:
+        while len(_kept) > MOST or (len(_kept) > 1 and sum(other.actions for other in _kept.values()) > HEAVIEST):
             del _kept[next(iter(_kept))]
 
 

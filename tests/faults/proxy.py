@@ -79,10 +79,11 @@ class Proxy:
 
 
 @contextmanager
-def proxy_before(upstream: str) -> Iterator[Proxy]:
-    """Run a proxy before a server."""
+def proxy_before(upstream: str, port: int = 0) -> Iterator[Proxy]:
+    """Run a proxy before a server; at a port of its own where none is named."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-m", "tests.faults.proxy", upstream.removeprefix("http://"), str(port)])
     try:

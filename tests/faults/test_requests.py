@@ -137,3 +137,18 @@ def test_one_more_file_in_a_cold_process(requests: Requests) -> None:
 def test_the_page_says_how_many(requests: Requests) -> None:
     requests.load("first")
     assert f"takes {len(requests.load('second'))} requests" in (ROOT / "docs" / "requests.md").read_text("utf-8")
+
+
+def test_connections_that_were_closed_while_the_function_slept_are_made_anew(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The open table's own among them. The server that closed them is a proxy that ends; another one takes its place."""
+    world = World(tmp_path, bucket(s3_endpoint, monkeypatch)).declare(ORDERS)
+    with proxy_before(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        requests = Requests(proxy, world)
+        requests.load("first")
+        requests.load("second")
+    with proxy_before(s3_endpoint, port=int(proxy.endpoint.rpartition(":")[2])) as proxy:
+        found = Requests(proxy, world).load("third")
+    assert found == [*LOOK, *LOAD, *NO_TABLE, *WRITE, *COMMIT, *ARCHIVE]

@@ -268,6 +268,17 @@ def test_no_more_tables_stay_open_than_there_may(tmp_path: Path, openings: list[
     assert len(opened._kept) == opened.MOST
 
 
+def test_heavy_tables_stay_open_only_together_with_light_ones(tmp_path: Path, openings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    heavy, light = made(str(tmp_path / "heavy"), 30), made(str(tmp_path / "light"), 1)
+    delta.checkpoint(newest(heavy))
+    monkeypatch.setattr(opened, "HEAVIEST", 50)
+    opened._kept.clear()
+    for uri in (heavy, heavy, light, light, heavy):
+        newest(uri).identity("first-0")
+    assert openings[-3:] == [heavy, light, heavy]
+    assert list(opened._kept)[-1][0] == heavy
+
+
 def test_threads_do_not_share_a_table_that_is_open(uri: str) -> None:
     def work(worker: int) -> None:
         for n in range(8):
