@@ -92,12 +92,15 @@ def _sources(select: Any, known: Known) -> dict[str, Relation]:
     sources = {_alias(first, {}): relation(first, known)}
     where = select.args.get("where")
     equal = list(equalities(where.this)) if where else []
-    for join in select.args.get("joins") or ():
+    joins = select.args.get("joins") or []
+    for before, join in zip([None, *joins], joins, strict=False):
         right, kind = relation(join.this, known), (join.side, join.kind)
         left = any(source.sliced for source in sources.values())
         alias = _alias(join.this, sources)
         if right.sliced or left:
             refuse_unknown(join, {*JOIN, "method"})
+            if before and _is_comma(before) and not _is_comma(join):
+                raise ValueError(f"{told(join)} binds closer than the comma before it; write the comma as a cross join")
             if join.method or kind not in JOINS:
                 raise ValueError(f"{told(join)}: after it not every row is sure to have its partition; use an inner or a left join")
         if right.sliced and not left and kind not in INNER:
@@ -106,6 +109,10 @@ def _sources(select: Any, known: Known) -> dict[str, Relation]:
             _refuse_unless_equal(join, sources, {alias: right}, known, equal if kind in INNER else [])
         sources[alias] = right if kind in INNER else Relation(right.sliced)
     return sources
+
+
+def _is_comma(join: Any) -> bool:
+    return not any(join.args.get(part) for part in ("on", "using", "side", "kind", "method"))
 
 
 def _alias(node: Any, others: Mapping[str, Relation]) -> str:

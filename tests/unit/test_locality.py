@@ -165,6 +165,8 @@ REFUSED = [
     ("with recursive s as (select * from sales union all select * from s) select * from s", "with recursive s reads a sliced input"),
     ("with s(day, date) as (select date, amount from sales) select date, day from s", "names the columns anew"),
     ("select date, x from sales as s(x, date)", "names the columns anew"),
+    ("select s.date from sales as s, calendar as c join returns as r using (date)", "binds closer than the comma before it"),
+    ("select s.date from sales as s, calendar as c left join returns as r on r.date = s.date", "binds closer than the comma before it"),
     ("select s.date from (select date as d, * from sales) as s", "may have two columns d"),
     ("select * from sales as s join customers as c on c.id = s.customer", "may have two columns date"),
     ("select s.date from (select s.date, c.* from sales as s, customers as c) as s", "may have two columns date"),

@@ -137,6 +137,14 @@ GUARDS: Final = (
         REFUSED,
     ),
     Guard(
+        "a-comma-binds-last",
+        "A join behind a comma joins what stands between the two, not what stands before the comma.",
+        "core/locality/queries.py",
+        "            if before and _is_comma(before) and not _is_comma(join):\n",
+        "            if False:\n",
+        REFUSED,
+    ),
+    Guard(
         "rows-without-a-partner-have-their-partition",
         "What a full or right join adds is of no partition, and the right side of a left join may be NULL.",
         "core/locality/queries.py",
