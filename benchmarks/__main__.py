@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     elif found:
         print(report.aligned([row for row in report.verdicts({one.name: one for one in found}) if row[-1]]))
     if asked.write:
-        written.write_text(page(saved(kept, _order()), IMAGE.read_text("utf-8")), "utf-8")
+        written.write_text(page(saved(kept, list(BENCHMARKS)), IMAGE.read_text("utf-8")), "utf-8")
         _tell(f"wrote {written}")
     if defects:
         sys.exit("benchmarks: no figures of " + "\n".join(defects))
@@ -91,14 +91,6 @@ def _places(scale: float) -> tuple[Path, Path]:
         return ROOT / "build" / "benchmarks", ROOT / "docs" / "benchmarks.md"
     kept = ROOT / "build" / f"benchmarks-{scale:g}"
     return kept, kept / "benchmarks.md"
-
-
-def _order() -> list[str]:
-    """Return the names of figures in the order of their groups, which are how they begin."""
-    folders = ROOT / "build"
-    names = {path.stem for path in folders.glob("benchmarks*/*.json")}
-    groups = list(BENCHMARKS)
-    return sorted(names, key=lambda name: (max((n for n, group in enumerate(groups) if name.startswith(group)), default=len(groups)), name))
 
 
 def _stay_on(processors: int) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,8 +101,10 @@ def save(found: Figures, folder: Path) -> None:
     (folder / f"{found.name}.json").write_text(text(found), "utf-8")
 
 
-def saved(folder: Path, names: Iterable[str]) -> dict[str, Figures]:
-    """Return the figures that are kept, those of `names` first and in their order."""
-    files = {path.stem: path for path in sorted(folder.glob("*.json"))}
-    ordered = [name for name in names if name in files]
-    return {name: parse(files[name].read_text("utf-8")) for name in [*ordered, *(files.keys() - set(ordered))]}
+def saved(folder: Path, groups: Sequence[str]) -> dict[str, Figures]:
+    """Return the figures that are kept, in the order of the groups that their names begin with."""
+
+    def place(path: Path) -> tuple[int, int, str]:
+        return max((n for n, group in enumerate(groups) if path.stem.startswith(group)), default=len(groups)), len(path.stem), path.stem
+
+    return {path.stem: parse(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"), key=place)}

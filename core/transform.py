@@ -160,12 +160,12 @@ def _refuse_others(
     connection: duckdb.DuckDBPyConnection, transform: Transform, target: Snapshot, added: tuple[DataFile, ...], part: Increment
 ) -> None:
     """Rows of partitions, or keys, that are not replaced would be there twice."""
-    others = {"/".join(map(str, part.slice_of(file))) for file in added if not part.holds(file)}
-    if part.keys is not None and (count := keyed.strangers(connection, part.columns, target, added)):
-        others = {f"{count} rows of others"}
+    others = sum(file.rows for file in added if not part.holds(file))
+    if part.keys is not None:
+        others = keyed.strangers(connection, part.columns, target, added)
     if others:
         remedy = f"Its table is unchanged. Take `incremental` out of {transform.name}, and please report its SQL."
-        expected, found = "rows of what changed in its inputs", " and ".join(sorted(others)[:3])
+        expected, found = f"rows of the {', '.join(part.columns)} that changed in its inputs", f"{others} rows of others"
         raise Terminal(f"transform {transform.name}", expected=expected, found=found, remedy=remedy)
 
 

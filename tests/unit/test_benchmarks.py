@@ -1,13 +1,15 @@
 """The benchmarks' page says what was measured: tables, goals met and missed, what is kept from other days. Nothing is timed here."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks import goals, plots, report
+from benchmarks import goals, harness, plots, report
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.contestants import trusting
 from benchmarks.figures import Figures, Row, parse, save, saved, text
+from benchmarks.figures import figures as of_rounds
 from benchmarks.page import page
 
 MACHINE = {"date": "2026-11-20 10:00", "load": "0.1", "processor": "a fast one", "duckdb": "1.5.5"}
@@ -106,6 +108,38 @@ def test_a_benchmark_that_is_measured_again_leaves_the_others_as_they_were(tmp_p
     assert "Measured 2026-11-20 10:00, load 0.1. With duckdb 1.5.5." in told
     assert "Measured 2026-11-21 09:00, load 0.1.\n" in told
     assert "| the image's first answer at 1,769 MB ([image.md](image.md)) | <= 0.6 s | 0.59 s | yes |" in told
+
+
+PARQUET = """import duckdb; duckdb.sql("copy (select {} as n) to 'gold.parquet'")"""
+
+
+def contestant(name: str, code: str, *check: str, **more: bool) -> harness.Contestant:
+    return harness.Contestant(name, (sys.executable, "-c", code), check, **more)  # type: ignore[arg-type]
+
+
+def measured(*contestants: harness.Contestant) -> Figures:
+    benchmark = harness.Benchmark("b", "About b", "", contestants)
+    return of_rounds(benchmark, harness.measure(benchmark, 1, lambda _: None), MACHINE)
+
+
+def test_a_rival_that_fails_has_a_row_that_says_so_and_any_other_ends_the_benchmark() -> None:
+    fails = "import sys; sys.exit(3)"
+    found = measured(contestant("one", ""), contestant("rival", fails, may_fail=True))
+    assert [(row.name, row.missing, len(row.seconds)) for row in found.rows] == [("one", "", 1), ("rival", "exit code 3", 0)]
+    with pytest.raises(harness.Defect, match="two: exit code 3"):
+        measured(contestant("one", ""), contestant("two", fails))
+
+
+def test_other_results_are_no_figures_and_one_that_leaves_nothing_is_not_compared() -> None:
+    one, reads = contestant("one", PARQUET.format(1), "gold.parquet"), contestant("reads", "")
+    assert [row.rows for row in measured(one, reads).rows] == [1, None]
+    with pytest.raises(harness.Defect, match="different results"):
+        measured(one, contestant("two", PARQUET.format(2), "gold.parquet"))
+
+
+def test_a_contestant_that_tells_its_seconds_is_believed_and_what_else_it_tells_is_kept() -> None:
+    (row,) = measured(contestant("one", """print('{"seconds": 7, "MB read": 3}')""", tells=True)).rows
+    assert (row.median, row.told) == (7, {"MB read": (3,)})
 
 
 def test_the_readers_still_ask_what_a_benchmark_takes_for_granted() -> None:

@@ -76,8 +76,8 @@ GUARDS: Final = (
         "a-row-of-another-key-is-not-committed",
         "Rows of keys that are not replaced would be there twice: such a result is an error.",
         "core/transform.py",
-        "    if part.keys is not None and (count := ",
-        "    if False and (count := ",
+        "    if part.keys is not None:\n        others = ",
+        "    if part.keys is not None:\n        _ = ",
         (INCREMENTAL + "test_a_row_of_another_key_than_those_that_changed_is_never_committed",),
     ),
     Guard(
