@@ -146,9 +146,13 @@ def python(module: str, *arguments: str, folder: Path | None = None) -> str:
 
 
 def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process: this one without anything that would set Lakelet up, and what is asked for."""
+    """Return the environment of a process: this one without anything that would set Lakelet up, and what is asked for.
+
+    Every contestant's modules are compiled once and kept, as in the image: some machines forbid it, and each run would compile them all.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LAKELET_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **environment}
+    compiled = {"PYTHONPYCACHEPREFIX": str(CACHE / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
+    return {**kept, **compiled, "PYTHONPATH": str(ROOT), **environment}
 
 
 @contextmanager
