@@ -23,6 +23,7 @@ NEWEST: Final = "lakelet/newest"
 """The mark that tells the time (microseconds) of the object that an overwritten table holds."""
 
 FEW_KEYS: Final = 10_000
+"""Of more, a file's bounds are held against the range of all keys, not against each: one by one they took longer than reading."""
 
 NOTHING: Final[Out] = MappingProxyType({})
 """No version is taken out."""
@@ -108,7 +109,7 @@ def files_of_keys(connection: duckdb.DuckDBPyConnection, key: Sequence[str], sna
     if not snapshot.files:
         return ()
     (keys,) = connection.execute(f"select count(*) from {wanted}").fetchone() or (0,)
-    tests = _file_tests(key, snapshot, wanted, exact=keys * len(snapshot.files) <= FEW_KEYS * 100)
+    tests = _file_tests(key, snapshot, wanted, exact=keys <= FEW_KEYS and keys * len(snapshot.files) <= FEW_KEYS * 100)
     if not tests:
         return snapshot.files
     return files_where(connection, snapshot, tests)

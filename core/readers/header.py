@@ -32,7 +32,7 @@ def _is_header(dataset: Dataset, names: Sequence[str], wanted: Sequence[str]) ->
     if dataset.source.format == "parquet" or dataset.reports.values:
         return True
     known, found = [name.strip().casefold() for name in wanted], [name.strip().casefold() for name in names]
-    if any(get_close_matches(name, known, 1, 0.75) for name in found):
+    if not set(found).isdisjoint(known) or any(get_close_matches(name, known, 1, 0.75) for name in found):
         return True
     return len(found) == 1 and sum(name in found[0] for name in known) > 1  # separated otherwise than declared
 
