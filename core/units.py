@@ -2,11 +2,13 @@
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 
 
+@lru_cache
 def size(text: str) -> int:
     """Return the bytes of a size such as 64MB; raises ValueError."""
     found = re.fullmatch(r"(\d+) ?(\w+)", text.strip())
