@@ -10,7 +10,7 @@ RUN python3 pack.py install requirements.lock packages
 COPY core code/core
 COPY handlers code/handlers
 COPY pipelines code/pipelines
-RUN python3 pack.py seal code
+RUN python3 pack.py seal code packages
 
 FROM ${BASE}
 # Two layers: the packages', which is large and seldom changes, and the code's.

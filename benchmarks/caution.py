@@ -9,7 +9,7 @@ from benchmarks.inputs import link, samples, scaled
 from benchmarks.rivals import lakelet
 
 PROJECT: Final = ROOT / "benchmarks" / "wide_project"
-ROWS: Final = 150_000
+ROWS: Final = 300_000
 FILES: Final = {"csv": "CSV without quotes", "quoted": "CSV with quotes", "jsonl": "JSON lines"}
 
 

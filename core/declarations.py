@@ -13,7 +13,9 @@ from core.contract import Dataset, Declaration, Transform
 from core.errors import InvalidProject, Problem, Terminal
 from core.places import Place, composed, stands_twice
 from core.project import Project, refuse_unless_expression, suggest, tables_in
+from core.pruning import conditions
 from core.receipt import Prices
+from core.remembered import beside
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def read(folder: Path) -> Reading:
     if not files:
         remedy = "Name it with --project."
         raise Terminal(f"project {folder}", expected="a folder of pipelines with their declarations (*.yaml)", found="none", remedy=remedy)
+    with beside(folder):
+        return _reading(files, folder)
+
+
+def _reading(files: Sequence[Path], folder: Path) -> Reading:
     sound: list[tuple[Declaration, Place]] = []
     broken: set[str] = set()
     problems: list[Problem] = []
@@ -124,6 +131,7 @@ def _transform(declared: Transform, path: Path, place: Place) -> tuple[Transform
     query = file.read_text("utf-8").strip().rstrip(";")
     try:
         inputs = tables_in(query)
+        conditions(query)  # which a run will ask for: now it is remembered
     except ValueError as error:
         return None, place, [Problem(f"{path.parent.name}/{declared.sql}", 0, "", str(error))]
     return declared.model_copy(update={"pipeline": path.parent.name, "query": query, "inputs": inputs}), place, []

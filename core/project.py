@@ -1,7 +1,7 @@
 """A validated set of declarations: which dataset a key belongs to, what depends on what, in which order things run. Pure."""
 
 import fnmatch
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from core.contract import Dataset, Declaration, Transform
 from core.errors import Terminal
 from core.receipt import Prices
+from core.remembered import remembered
 from core.statements import refuse_harmful, refuse_long, too_deep
 
 
@@ -86,6 +87,11 @@ def tables_in(query: str) -> tuple[str, ...]:
 
     Raises ValueError where the query is not one SELECT, or one that must not be run.
     """
+    return tuple(_tables_in(query))
+
+
+@remembered
+def _tables_in(query: str) -> Sequence[str]:
     import sqlglot
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
@@ -105,6 +111,7 @@ def tables_in(query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{table.db}.{table.name}" if table.db else table.name for table in tables))
 
 
+@remembered
 def refuse_unless_expression(sql: str) -> None:
     """Raise ValueError for what is not one whole expression by itself: it is going to stand in parentheses, and must not reach out."""
     import sqlglot

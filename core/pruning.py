@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from core.quoting import identifier
+from core.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,21 @@ class Condition:
 
 def conditions(query: str) -> dict[str, tuple[Condition, ...]]:
     """Return the conditions that a query puts on each table which it names once (as `tables_in` names it)."""
+    found: dict[str, tuple[Condition, ...]] = {}
+    for name, column, operator, operands, textual in _conditions_in(query):
+        found[name] = (*found.get(name, ()), Condition(column, operator, tuple(operands), textual))
+    return found
+
+
+@remembered
+def _conditions_in(query: str) -> list[tuple[str, str, str, tuple[str, ...], bool]]:
     import sqlglot
     from sqlglot import exp
     from sqlglot.optimizer.scope import traverse_scope
 
     parsed = sqlglot.parse_one(query, read="duckdb")
     if not isinstance(parsed, exp.Query):
-        return {}
+        return []
     places = [
         (scope, alias, source)
         for scope in traverse_scope(parsed)
@@ -40,11 +49,12 @@ def conditions(query: str) -> dict[str, tuple[Condition, ...]]:
     ]
     names = [f"{source.db}.{source.name}" if source.db else source.name for _, _, source in places]
     lowered = [name.lower() for name in names]  # SQL does not tell Orders from orders
-    return {
-        name: tuple(_conditions(scope.expression, alias, alone=len(scope.selected_sources) == 1))
+    return [
+        (name, found.column, found.operator, found.operands, found.textual)
         for name, (scope, alias, _) in zip(names, places, strict=True)
         if lowered.count(name.lower()) == 1
-    }
+        for found in _conditions(scope.expression, alias, alone=len(scope.selected_sources) == 1)
+    ]
 
 
 def _conditions(select: Any, alias: str, *, alone: bool) -> Iterator[Condition]:

@@ -4,6 +4,7 @@ Runs inside the image's build, on the base image's Python alone: it may import n
 """
 
 import compileall
+import os
 import re
 import shutil
 import struct
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import Final
 
 COMMAND_LINE = ("annotated-doc", "colorama", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer", "xlsxwriter")
 """Packages of the lock that only `lakelet` on a command line imports."""
@@ -121,13 +123,24 @@ def seal(folders: Iterable[Path]) -> None:
             path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
 
 
+READ: Final = "from pathlib import Path; from core.declarations import load; load(Path('pipelines'))"
+
+
+def read(code: Path, packages: Path) -> None:
+    """Read the declarations once: what their SQL was found to be is remembered beside them, and no image is built of wrong ones."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder.absolute()) for folder in (code, packages))}
+    if subprocess.run([sys.executable, "-c", READ], cwd=code, env=environment, check=False).returncode:
+        raise SystemExit("infra/pack.py: the declarations cannot be read; `lakelet check` says why")
+
+
 def main() -> None:
     if sys.argv[1] == "install":
         install(Path(sys.argv[2]), Path(sys.argv[3]))
         prune(Path(sys.argv[3]))
         seal([Path(sys.argv[3])])
     else:
-        seal(Path(folder) for folder in sys.argv[2:])
+        read(Path(sys.argv[2]), Path(sys.argv[3]))
+        seal([Path(sys.argv[2])])
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from collections.abc import Collection
 from core.locality.changing import refuse_changing
 from core.locality.known import Known
 from core.locality.queries import relation
+from core.remembered import remembered
 
 __all__ = ["refuse_unless_local"]
 
 
+@remembered
 def refuse_unless_local(query: str, sliced: Collection[str], partition_by: tuple[str, ...]) -> None:
     """Raise ValueError, naming the clause and what to do, where it cannot be shown that a query (known to be one SELECT) is local."""
     import sqlglot

@@ -18,6 +18,7 @@ ORDER = [
     "source",
     "contract",
     "statements",
+    "remembered",
     "project",
     "catalog",
     "pruning",
