@@ -85,7 +85,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for pipeline in sorted(path for path in folder.iterdir() if path.is_dir()):
+    for pipeline in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         yield from sorted([*pipeline.glob("*.yaml"), *pipeline.glob("*.yml")])
 
 

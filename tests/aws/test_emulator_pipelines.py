@@ -19,7 +19,7 @@ from core.loading import Ingested
 from core.sample import sample
 from tests.aws.emulated import PIPELINES, Deployed, rows, untagged
 
-NAMES = sorted(path.name for path in PIPELINES.iterdir() if path.is_dir())
+NAMES = sorted(path.name for path in PIPELINES.iterdir() if path.is_dir() and not path.name.startswith("."))
 ROWS = 200
 EVENTS = ("all_inputs", "any_input")
 
