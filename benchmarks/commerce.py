@@ -38,6 +38,7 @@ class Size:
     rows: int
     most: int
     slow: int
+    limited: bool = False
 
 
 def headline() -> Size:
@@ -47,7 +48,7 @@ def headline() -> Size:
 
 def large() -> Size:
     """Return the size at which cost must not have grown faster than the rows."""
-    return Size("commerce_10m", 10_000_000, most=2, slow=1)
+    return Size("commerce_10m", 10_000_000, most=2, slow=1, limited=True)
 
 
 def benchmarks(size: Size, scale: float) -> Iterator[Benchmark]:
@@ -60,7 +61,7 @@ def benchmarks(size: Size, scale: float) -> Iterator[Benchmark]:
         "Parquet export, and archives the raw files. Bare DuckDB reads typed JSON straight into the same query and writes one Parquet "
         "file; with silver it writes the three tables as Parquet first. PySpark and Sail read with a schema, write silver and gold "
         "Parquet. Polars and pandas do the query's work in their own words and write one Parquet file.",
-        (*_duckdb(raw), _lakelet(raw), _spark(raw, "pyspark", size.slow), _spark(raw, "pysail", size.slow), *_frames(raw, size)),
+        (*_duckdb(raw), *_lakelet(raw, size), _spark(raw, "pyspark", size.slow), _spark(raw, "pysail", size.slow), *_frames(raw, size)),
         tuple(raw / key for key in KEYS.values()),
         most=size.most,
     )
@@ -79,11 +80,18 @@ def bad(scale: float) -> Iterator[Benchmark]:
     )
 
 
-def _lakelet(raw: Path) -> Contestant:
+def _lakelet(raw: Path, size: Size) -> Iterator[Contestant]:
+    """Give Lakelet as it comes, and, where it matters, with as much memory as a function may have."""
     argv, environment = lakelet(PROJECT)
     done = ("--same", "lake/exports/user_activity/user_activity.parquet", "--one-commit", *SILVER, GOLD, "--empty", "lake/bronze")
     check = (GOLD, *done, "--files", "lake/archived", str(len(KEYS)))
-    return Contestant("Lakelet", argv, check, environment, lambda folder: link(raw, folder / "lake", tuple(KEYS.values())))
+
+    def setup(folder: Path) -> None:
+        link(raw, folder / "lake", tuple(KEYS.values()))
+
+    yield Contestant("Lakelet", argv, check, environment, setup)
+    if size.limited:
+        yield Contestant("Lakelet, 1 GiB for DuckDB", argv, check, {**environment, "LAKELET_MEMORY": "1GiB"}, setup)
 
 
 def _lakelet_bad(raw: Path) -> Contestant:

@@ -96,11 +96,10 @@ def merge(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sna
 
 def _rank(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> None:
     declared = [f"{identifier(name)} desc nulls last" for name in dataset.order_by]
-    order = ", ".join([*declared, *(f"{name} desc" for name in PROVENANCE)])
-    connection.execute(
-        "create or replace temp table ranked as\n"
-        f"select *, row_number() over (partition by {identifiers(dataset.key)} order by {order}) as _rank from accepted"
-    )
+    order, key = ", ".join([*declared, *(f"{name} desc" for name in PROVENANCE)]), identifiers(dataset.key)
+    repeated = connection.execute(f"select 1 from accepted group by {key} having count(*) > 1 limit 1").fetchone()
+    rank = f"row_number() over (partition by {key} order by {order})" if repeated else "1"  # to rank takes six times as long as to look
+    connection.execute(f"create or replace temp table ranked as select *, {rank} as _rank from accepted")
     connection.execute("create or replace temp view latest as select * exclude (_rank) from ranked where _rank = 1")
 
 

@@ -133,7 +133,8 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
 
     Not inside the conform statement, because a join loses the rows' order; not by an update, because DuckDB moves the rows that it updates.
     """
-    connection.execute("create or replace temp table _elsewhere (_at bigint, _reasons varchar[], _failed varchar[], _warned varchar[])")
+    if not any(check.looks_elsewhere for check in dataset.checks):
+        return
     said = []
     for check in (check for check in dataset.checks if check.looks_elsewhere):
         for table in tables_in(f"select {expression(check.sql)}"):
@@ -146,9 +147,9 @@ def _check_elsewhere(connection: duckdb.DuckDBPyConnection, dataset: Dataset, mo
             f"select rowid as _at, {literal(VERDICTS[check.action])} as verdict, {literal(name)} as name\n"
             f"from _conformed where _problem is null and {expression(check.sql)} is false"
         )
-    if said:
-        lists = ", ".join(f"list(name) filter (where verdict = {literal(verdict)})" for verdict in VERDICTS.values())
-        connection.execute(f"insert into _elsewhere select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at")
+    lists = ", ".join(f"list(name) filter (where verdict = {literal(verdict)}) as {verdict}" for verdict in VERDICTS.values())
+    query = f"select _at, {lists} from (\n{' union all '.join(said)}\n) group by _at"
+    connection.execute(f"create or replace temp table _elsewhere as {query}")
 
 
 def failures(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[int, str]:

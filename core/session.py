@@ -47,7 +47,7 @@ def open_session(
     allowed = [f"{location.rstrip('/')}/" for location in (*locations, str(work))]
     if in_s3:
         _connect_s3(connection, credentials or {})
-    for setting in (
+    settings = (
         "TimeZone = 'UTC'",
         "preserve_insertion_order = true",
         "disabled_optimizers = 'in_clause'",  # it makes joins of long lists, and a join loses the order of rows (1.5.5)
@@ -59,9 +59,8 @@ def open_session(
         f"allowed_directories = {texts(allowed)}",
         "enable_external_access = false",
         "lock_configuration = true",
-    ):
-        connection.execute(f"set {setting}")
-    connection.execute("create schema quarantine")
+    )
+    connection.execute("".join(f"set {setting};\n" for setting in settings) + "create schema quarantine")
     try:
         with _watched(connection, seconds):
             yield connection
