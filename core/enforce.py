@@ -111,22 +111,23 @@ def enforce(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch) -> 
     """Judge the batch's rows. Files that can't be read or that break a `fail` check leave it, the others go on."""
     mount = partial(lake.mount, connection)
     batch, rejected = _readable(connection, batch, mount)
-    for find in (_crowded, _broken):
-        if found := find(connection, batch) if batch.files else {}:
+    batch = replace(batch, tallies=quality.tallies(connection, batch)) if batch.files else batch
+    for find in (_crowded, partial(_broken, connection)):
+        if found := find(batch) if batch.files else {}:
             quality.drop_files(connection, list(found))
             rejected += [_rejection(batch.dataset, batch.objects[number], rejection) for number, rejection in found.items()]
             batch = _remaining(batch, set(found))
     return batch, rejected
 
 
-def _crowded(connection: duckdb.DuckDBPyConnection, batch: Batch) -> dict[int, Rejected]:
+def _crowded(batch: Batch) -> dict[int, Rejected]:
     """Find the files of which so many rows are refused that nobody could look at each."""
-    dataset, most = batch.dataset, f"at most {batch.dataset.source.limits.refused:,} (limits.refused)"
+    dataset, limit = batch.dataset, batch.dataset.source.limits.refused
+    most, subject = f"at most {limit:,} (limits.refused)", "too many records are refused"
     return {
-        number: files.refused(
-            dataset, batch.objects[number].key, "mostly_refused", "too many records are refused", expected=most, found=f"{count:,}"
-        )
-        for number, count in quality.crowded(connection, dataset).items()
+        number: files.refused(dataset, ref.key, "mostly_refused", subject, expected=most, found=f"{batch.tallies[number].quarantined:,}")
+        for number, ref in batch.objects.items()
+        if batch.tallies[number].quarantined > limit
     }
 
 

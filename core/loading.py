@@ -99,21 +99,20 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     object that comes back where another one leaves come first again: once the target says so, nobody looks at it any more.
     """
     lake.in_time(f"loading {batch.dataset.name}")
-    tallies = quality.tallies(connection, batch)
     _refuse_changed(lake, batch)
     found = versions.standing_of(connection, batch.dataset, target, entry.out)
     if not entry.runs_again:
-        _set_aside(lake, connection, batch, tallies, found, entry)
+        _set_aside(lake, connection, batch, found, entry)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
-    rows = {number: _rows(tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
+    rows = {number: _rows(batch.tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
     loaded = tuple(ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items())
-    reasons = quality.reasons(connection) if any(tally.quarantined for tally in tallies.values()) else {}
+    reasons = quality.reasons(connection) if any(tally.quarantined for tally in batch.tallies.values()) else {}
     warnings = quality.warnings(connection, batch.dataset)
     lake.in_time(f"loading {batch.dataset.name}")
     change = _entered(lake, decision.change, batch, loaded, entry)
     version = delta.commit(target, change, now=lake.now())  # after the last statement, which the deadline could interrupt
     if entry.runs_again:
-        _set_aside(lake, connection, batch, tallies, found, entry)
+        _set_aside(lake, connection, batch, found, entry)
     oldest = min(ref.modified for ref in batch.objects.values())
     freshness = max((lake.now() - oldest).total_seconds(), 0)
     return Ingested(batch.dataset.name, loaded, version, reasons, warnings, freshness=freshness)
@@ -156,7 +155,6 @@ def _set_aside(
     lake: Lake,
     connection: duckdb.DuckDBPyConnection,
     batch: Batch,
-    tallies: Mapping[int, Tally],
     found: Standing,
     entry: Entry,
 ) -> None:
@@ -165,7 +163,7 @@ def _set_aside(
     And in place of what was set aside of the older versions of the objects that are replaced; those that are late leave nothing.
     """
     dataset, sources = batch.dataset, [ref.source for ref in batch.objects.values()]
-    counts = {ref: tallies[number].quarantined for number, ref in batch.objects.items() if ref.source not in found.late}
+    counts = {ref: batch.tallies[number].quarantined for number, ref in batch.objects.items() if ref.source not in found.late}
     refused = _identities(ref for ref, count in counts.items() if count)
     quarantine = lake.quarantine(dataset) or (_new_quarantine(lake, dataset) if refused else None)
     if quarantine is None:

@@ -1,6 +1,5 @@
 """Text rows against a contract: typed rows, refused rows with their reasons, and the count of each. Works inside one session."""
 
-import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -56,6 +55,8 @@ class Batch:
     fetched: Mapping[int, Path]
     begun: float = field(default_factory=time.perf_counter)
     """When work on it began."""
+    tallies: Mapping[int, "Tally"] = field(default_factory=dict)
+    """The rows of each object, once they were judged."""
 
 
 @dataclass(frozen=True)
@@ -113,18 +114,15 @@ def _verdict(name: str, here: object, there: object) -> str:
 
 
 def _objects(connection: duckdb.DuckDBPyConnection, batch: Batch) -> None:
-    """Keep the objects' names and times beside their rows. As one text: to register an Arrow table imports pyarrow.dataset, 0.1 s."""
-    named = [
-        {"_file": number, "_source": ref.source, "_time": (ref.modified - EPOCH) // timedelta(microseconds=1)}
+    """Keep the objects' names and times beside their rows. As text: to register an Arrow table imports pyarrow.dataset, 0.1 s."""
+    named = ", ".join(
+        f"({number}::integer, {literal(ref.source)}, make_timestamptz({(ref.modified - EPOCH) // timedelta(microseconds=1)}::bigint))"
         for number, ref in batch.objects.items()
-    ]
-    shape = '[{"_file": "INTEGER", "_source": "VARCHAR", "_time": "BIGINT"}]'
+    )
     connection.execute(
         "create or replace temp table objects as\n"
-        "select _file, _source, make_timestamptz(_time) as _source_time, _first\n"
-        f"from (select unnest(from_json(?, {literal(shape)}), recursive := true))\n"
-        "left join (select _file, min(rowid) as _first from _conformed group by _file) using (_file)",
-        [json.dumps(named)],
+        f"select * from (values {named}) as named (_file, _source, _source_time)\n"
+        "left join (select _file, min(rowid) as _first from _conformed group by _file) using (_file)"
     )
 
 
@@ -163,12 +161,6 @@ def failures(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[in
             "group by _file"
         ).fetchall()
     )
-
-
-def crowded(connection: duckdb.DuckDBPyConnection, dataset: Dataset) -> dict[int, int]:
-    """Return the files of which more rows are refused than are set aside one by one, with how many."""
-    limit = dataset.source.limits.refused
-    return dict(connection.execute(f"select _file, count(_reasons) as n from judged group by _file having n > {limit}").fetchall())
 
 
 def _has(dataset: Dataset, action: str) -> bool:

@@ -104,8 +104,8 @@ GUARDS: Final = (
         "refused-records-can-be-counted",
         "A file of millions of bad records is set aside whole: to set each aside with its text would take all memory.",
         "core/enforce.py",
-        "for find in (_crowded, _broken):",
-        "for find in (_broken,):",
+        "for find in (_crowded, partial(_broken, connection)):",
+        "for find in (partial(_broken, connection),):",
         (ENDLESS + "[a bad record too many]",),
     ),
     Guard(
