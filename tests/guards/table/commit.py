@@ -137,7 +137,7 @@ GUARDS: Final = (
         "quarantine-before-target",
         "Refused rows are committed before the identity says that the object is done; a crash in between would lose them.",
         "core/loading.py",
-        "    if not entry.runs_again:\n        _set_aside(lake, connection, batch, tallies, found, entry)\n",
+        "    if not entry.runs_again:\n        _set_aside(lake, connection, batch, found, entry)\n",
         "",
         (PROTOCOL + "test_a_crash_around_a_commit_is_mended_by_the_next_run[quarantine-after-append]",),
         more=(("    if entry.runs_again:\n        _set_aside(", "    if True:\n        _set_aside("),),
