@@ -129,7 +129,7 @@ READ: Final = "from pathlib import Path; from core.declarations import load; loa
 def read(code: Path, packages: Path) -> None:
     """Read the declarations once: what their SQL was found to be is remembered beside them, and no image is built of wrong ones."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(folder.absolute()) for folder in (code, packages))}
-    if subprocess.run([sys.executable, "-c", READ], cwd=code, env=environment, check=False).returncode:
+    if subprocess.run([sys.executable, "-B", "-c", READ], cwd=code, env=environment, check=False).returncode:
         raise SystemExit("infra/pack.py: the declarations cannot be read; `lakelet check` says why")
 
 

@@ -149,7 +149,7 @@ print(json.dumps({
     )
     assert not set(found["packages"]) & set(COMMAND_LINE)
     assert {"duckdb", "deltalake", "pyarrow", "duckdb-extension-httpfs"} <= set(found["packages"])
-    assert found["pipelines"] == [".sql", ".yaml"]
+    assert found["pipelines"] == ["", ".json", ".sql", ".yaml"], "and what was found in them, with its .gitignore"
     assert not {"tests", "docs", "benchmarks", "infra", "bin"} & set(found["folders"])
     assert set(found["services"]) == set(SERVICES)
 
@@ -206,6 +206,17 @@ def test_a_cold_start_imports_nothing_that_an_answer_may_not_need(engine: Engine
     assert not loaded & {"boto3", "botocore.session", "sqlglot", "aws_xray_sdk.core", "pyarrow.dataset", "pandas", "numpy"}
     assert f"handlers.{name}" in loaded
     assert name != "authorize" or not loaded & {"duckdb", "deltalake", "pyarrow"}, "it has a quarter of a processor"
+
+
+def test_the_image_knows_what_its_declarations_sql_is(engine: Engine, image: str) -> None:
+    """Its build has read them: a start imports no parser, and only reads what was found."""
+    code = """
+import json, os, sys
+from pathlib import Path
+from core.declarations import load
+project = load(Path(os.environ["LAKELET_PROJECT"]))
+print(json.dumps(["sqlglot" in sys.modules, sorted(project.transforms["user_activity"].inputs)]))"""
+    assert asked(engine, image, code) == [False, ["commerce_events", "commerce_orders", "commerce_users"]]
 
 
 # --- that it runs ------------------------------------------------------------------------------------------------------------------------
