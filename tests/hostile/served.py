@@ -113,11 +113,8 @@ class Served:
             "lake",
             *(f"{n}{kind}" for n in "01" for kind in ("", ".log", ".journal")),
         }
-        assert {path.name for path in home.rglob("*") if path.is_file() and "project" in path.parts} == {
-            "readings.yaml",
-            "notes.yaml",
-            "orders.yaml",
-        }
+        found = {path.name for path in home.rglob("*") if path.is_file() and "project" in path.parts and ".lakelet" not in path.parts}
+        assert found == {"readings.yaml", "notes.yaml", "orders.yaml"}
         assert not [path for n in "01" for path in (home / n).rglob("*")]
         assert {path.name for path in (home / "lake").iterdir()} <= {
             "raw",
