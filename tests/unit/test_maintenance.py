@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from deltalake import DeltaTable
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core import delta, maintenance
 from core.contract import Maintenance
 from core.delta import Change, DataFile, Snapshot
+from core.delta.opened import _kept
 from core.engine import fragments, relation
 from core.errors import Conflict, Terminal
 from core.maintenance import FEW, STEP_FILES, Maintained, bounded, compactions, maintain, plan
@@ -464,6 +465,7 @@ def test_a_longer_retention_holds_although_a_checkpoint_forgot_what_was_removed(
     do(aged)
     lately = removed(aged, aged.lake.now() - timedelta(days=10))
     delta.checkpoint(opened(aged))
+    _kept.clear()  # as in a new process: a table that stayed open still knows what the checkpoint forgot
     assert do(aged).vacuumed == 0
     assert lately in found(aged)
 
@@ -606,6 +608,7 @@ FILES = st.lists(st.tuples(st.integers(1, 200), st.integers(0, 3), st.integers(0
 
 @settings(max_examples=200)
 @given(FILES, st.integers(1, 150))
+@example([(10, 1, n, n) for n in range(9)], 100)
 def test_what_is_compacted_is_small_once_and_together_with_its_neighbours(drawn: list[tuple[int, int, int, int]], below: int) -> None:
     files = [
         DataFile(f"{n}", size, rows, {"day": str(day) if day else None}, written=written)
