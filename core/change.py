@@ -41,11 +41,13 @@ def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
     """Add every accepted row. Of several versions of one object the newest stands, in any order of arrival, unless `on_change` is add."""
     rows = f"select {identifiers(table_columns(dataset))} from accepted"
     found = versions.standing(connection, snapshot, out) if dataset.on_change != "add" else Standing()
-    late = texts(found.late)
     kept, removed = without(connection, snapshot, tuple(out), found.replaced) if out or found.replaced else ("", ())
-    rows = f"{rows} where not list_contains({late}, _source)"
+    fate = "'inserted'"
+    if found.late:
+        late = f"list_contains({texts(found.late)}, _source)"
+        rows, fate = f"{rows} where not {late}", f"if({late}, 'superseded', 'inserted')"
     added = fragments(connection, f"{rows} union all by name {kept}" if removed else rows, snapshot)
-    fates = _fates(connection, f"select _source, if(list_contains({late}, _source), 'superseded', 'inserted') as fate from accepted")
+    fates = _fates(connection, f"select _source, {fate} as fate from accepted")
     return Decision(Change(added, removed, identities=found.identities), fates)
 
 
@@ -140,21 +142,37 @@ def _file_tests(key: Sequence[str], snapshot: Snapshot, wanted: str, *, exact: b
 
 
 def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, candidates: tuple[DataFile, ...], out: Out) -> None:
-    values = [column.name for column in dataset.columns]
-    connection.execute(
-        "create or replace temp table matched as\n"
-        f"select {identifiers(dataset.key, 'latest.')}, held._path,\n"
-        f"       {version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)} as _wins,\n"
-        f"       {same_values('latest', 'held', values)} as _same\n"
-        f"from ({relation(snapshot, files=candidates, file_column='_path')}) as held\n"
-        f"join latest on {same_key('held', 'latest', dataset.key)}\n"
-        f"where not {_from(out, 'held.')}"
-    )
+    """Hold the table's rows of the batch's keys against the batch's: which row wins, and whether they are the same.
+
+    First by the declared order alone, for which few columns are read: rows that differ in it are not the same, and of most tables' rows
+    that is all there is to know. What it leaves open is held against the batch once more, with all columns.
+    """
+
+    def pairs(files: tuple[DataFile, ...], wins: str, same: str, even: str, where: str = "true") -> str:
+        return (
+            f"select {identifiers(dataset.key, 'latest.')}, held._path, {wins} as _wins, {same} as _same, {even} as _even\n"
+            f"from ({relation(snapshot, files=files, file_column='_path')}) as held\n"
+            f"join latest on {same_key('held', 'latest', dataset.key)}\n"
+            f"where not {_from(out, 'held.')} and {where}"
+        )
+
+    ours, theirs = (version_of(rows, dataset.order_by, ()) for rows in ("latest", "held"))
+    wins, even = (f"{ours} > {theirs}", f"{ours} is not distinct from {theirs}") if dataset.order_by else ("false", "true")
+    connection.execute(f"create or replace temp table matched as\n{pairs(candidates, wins, 'false', even)}")
+    undecided = {path for (path,) in connection.execute("select distinct _path from matched where _even").fetchall()}
+    if undecided:
+        files = tuple(file for file in candidates if file.path in undecided)
+        wins = f"{version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)}"
+        same = same_values("latest", "held", [column.name for column in dataset.columns])
+        here = f"_even and {same_key('matched', 'latest', dataset.key)} and matched._path = held._path"
+        decided = pairs(files, wins, same, "false", f"exists (select 1 from matched where {here})")
+        connection.execute(f"insert into matched\n{decided}")
+        connection.execute("delete from matched where _even")
 
 
 def _from(out: Out, row: str = "") -> str:
     """Return the condition that a row comes from one of these versions."""
-    return f"list_contains({texts(out)}, {row}_source)"
+    return f"list_contains({texts(out)}, {row}_source)" if out else "false"
 
 
 def _merge_fates(dataset: Dataset) -> str:

@@ -26,6 +26,9 @@ from core.units import size
 ATTEMPTS: Final = 10
 BATCH_OBJECTS: Final = 1000
 BATCH_BYTES: Final = 1 << 30
+SMALL: Final = 32 << 10
+"""Bytes of a file, on average, up to which one thread appends as fast as two."""
+
 REPLAY_WINDOW: Final = timedelta(days=30)
 """How long a table remembers the objects that it loaded (delta.setTransactionRetentionDuration)."""
 
@@ -82,7 +85,7 @@ def patiently() -> Retrying:
 def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_window: bool) -> Ingested:
     lake.in_time(f"loading {dataset.name}")
     begun = time.perf_counter()
-    with lake.workplace() as work, lake.session(work) as connection:
+    with lake.workplace() as work, lake.session(work, _threads(dataset, refs)) as connection:
         target = loading.ensure_target(lake, dataset, connection)
         outcomes = [_loaded_before(target, ref) for ref in refs if _is_known(target, ref)]
         fetched, gone = _fetch(lake, dataset, [ref for ref in refs if not _is_known(target, ref)], work)
@@ -108,6 +111,12 @@ def _attempt(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], behind_win
             return Ingested(dataset.name, tuple(outcomes))
         done = loading.commit(lake, connection, batch, target)
         return replace(done, objects=(*outcomes, *done.objects))
+
+
+def _threads(dataset: Dataset, refs: Sequence[ObjectRef]) -> int | None:
+    """Return 1 where there are only small files to append: side by side DuckDB stages each of them at the price of a large one."""
+    sizes = [ref.size for ref in refs]
+    return 1 if dataset.target.mode == "append" and all(sizes) and sum(sizes) <= SMALL * len(sizes) else None
 
 
 def _is_known(target: Snapshot, ref: ObjectRef) -> bool:

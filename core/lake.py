@@ -200,14 +200,14 @@ class Lake:
             yield Path(folder)
 
     @contextmanager
-    def session(self, work: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a connection whose statements end at the deadline, as OutOfTime."""
+    def session(self, work: Path, threads: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Give a connection whose statements end at the deadline, as OutOfTime; with all threads, unless it is told how many."""
         settings = self.settings
         with open_session(
             [settings.lake],
             work,
             memory=settings.memory,
-            threads=settings.threads,
+            threads=threads or settings.threads,
             credentials=settings.aws,
             seconds=self.seconds_left,
         ) as connection:

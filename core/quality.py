@@ -86,10 +86,11 @@ def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *
     connection.execute(f"create or replace temp table _conformed as\n{conform(batch.dataset, relation)}")
     _check_elsewhere(connection, batch.dataset, mount)
     _objects(connection, batch)
-    connection.execute(_judged(batch.dataset))
-    columns = identifiers(table_columns(batch.dataset))
-    connection.execute(f"create or replace temp view accepted as select {columns} from judged where _reasons is null")
-    connection.execute("create or replace temp view refused as from judged where _reasons is not null")
+    connection.execute(
+        f"{_judged(batch.dataset)};\n"
+        f"create or replace temp view accepted as select {identifiers(table_columns(batch.dataset))} from judged where _reasons is null;\n"
+        "create or replace temp view refused as from judged where _reasons is not null"
+    )
 
 
 def _judged(dataset: Dataset) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
-from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from core.contract import Dataset
 from core.errors import Transient
@@ -22,6 +22,11 @@ LONGEST_NAME: Final = 255 - len(REPORT)
 
 LONGEST_PLACE: Final = 800
 """Bytes of an object's name below archived/ and rejected/. S3's keys have 1,024, and what stands before this is longer than `raw/` was."""
+
+PERSISTENT: Final = Retrying(
+    retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.2, 2), reraise=True
+)
+"""Does a step again: what is loaded is not called failed at the first refusal. Shared: as a decorator it is made anew for each object."""
 
 Fate = Literal["loaded", "already loaded", "undone", "rejected", "gone", "refused"]
 """undone: it was loaded, and taken out again on purpose. refused: it may have been loaded, and nobody can tell any more."""
@@ -40,12 +45,10 @@ class ObjectOutcome:
 
 def settle(lake: Lake, dataset: Dataset, outcomes: Sequence[ObjectOutcome]) -> None:
     """Bring every object to its place: archived when loaded, beside its report when rejected. Can be repeated."""
-    side_by_side(lake.raw, partial(_bring, lake, dataset), outcomes)
+    side_by_side(lake.raw, partial(PERSISTENT, _bring, lake, dataset), outcomes)
 
 
-@retry(retry=retry_if_exception_type(Transient), stop=stop_after_attempt(3), wait=wait_random_exponential(0.2, 2), reraise=True)
 def _bring(lake: Lake, dataset: Dataset, outcome: ObjectOutcome) -> None:
-    """Bring one object to its place, and not at the first refusal call failed what is loaded."""
     ref = outcome.object
     if outcome.fate == "rejected":
         to = f"rejected/{outcome.reason}/{place(dataset, ref)}"

@@ -170,13 +170,14 @@ def _indent(text: str) -> str:
 PROVENANCE: Final = ("_source_time", "_source", "_row")
 
 
-def version_of(alias: str, order_by: Sequence[str]) -> str:
+def version_of(alias: str, order_by: Sequence[str], provenance: Sequence[str] = PROVENANCE) -> str:
     """Return a value by which two versions of a key compare: the declared order, then the object's time, then its name and the row.
 
-    NULL in `order_by` is older than any value; the last two make the order total, so that no order of arrival changes the table.
+    NULL in `order_by` is older than any value; the last two make the order total, so that no order of arrival changes the table. Without
+    `provenance` it is the declared order alone, in which two versions may be equal.
     """
     declared = [part for name in order_by for part in (f"{alias}.{identifier(name)} is not null", f"{alias}.{identifier(name)}")]
-    return "row(" + ", ".join([*declared, *(f"{alias}.{name}" for name in PROVENANCE)]) + ")"
+    return "row(" + ", ".join([*declared, *(f"{alias}.{name}" for name in provenance)]) + ")"
 
 
 def same_key(left: str, right: str, key: Sequence[str]) -> str:

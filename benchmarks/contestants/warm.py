@@ -64,13 +64,13 @@ def lakelet(until: str, lake: str) -> tuple[Append, Callable[[], None]]:
 
     def one(number: int) -> tuple[float, float]:
         key = f"raw/readings/{number:07}.csv"
-        opened().raw.put(key, body(number))
+        opened().raw.put(key, content := body(number))
         event = announcing(f"shop/{key}") if lake.startswith("s3://") else None
         started, cpu = time.perf_counter(), time.process_time()
         if event:
             ingest.handler(event, Context())
         else:
-            ingest.watch(opened(), ingest.run.run_objects(opened(), {"readings": [ObjectRef(key)]}))
+            ingest.watch(opened(), ingest.run.run_objects(opened(), {"readings": [ObjectRef(key, size=len(content))]}))
         done = committed[0] if until == "commit" else (time.perf_counter(), time.process_time())
         return done[0] - started, done[1] - cpu
 

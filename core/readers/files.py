@@ -71,14 +71,14 @@ def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Pat
     Raises Rejected if it is empty, truncated, packed twice, or larger than its limits.
     """
     target = work / f"{file.number:06d}.{extension}"
-    target.unlink(missing_ok=True)
     if _begins(file.path) == packed.GZIP:
         _gunzip(dataset, file, target)
+        found = target.stat().st_size
     else:
         if (found := file.path.stat().st_size) > size(dataset.source.limits.size):
             raise size_exceeded(dataset, file.name, found)
         _link(file.path, target)
-    if target.stat().st_size == 0:
+    if found == 0:
         raise refused(dataset, file.name, "empty", "the file is empty", found="0 bytes")
     return target
 
@@ -86,16 +86,19 @@ def unpacked(dataset: Dataset, file: RawFile, work: Path, extension: str) -> Pat
 def as_utf8(dataset: Dataset, file: RawFile, path: Path, encoding: str) -> Path:
     """Return the text as UTF-8 without BOM, every byte of it decoded strictly; the same path when it already is just that."""
     decoder = _decoder(dataset, file, encoding)
-    if packer := packed.packer(_begins(path, 10)):
-        raise refused(dataset, file.name, "unreadable", "the file is packed", expected="text, or gzip", found=packer)
-    plain = codecs.lookup(encoding).name == "utf-8" and _begins(path, 3) != codecs.BOM_UTF8
     target = path.with_name(f"{path.stem}.utf8{path.suffix}")
-    with path.open("rb") as source, open_nothing() if plain else target.open("wb") as sink:
-        _decode(dataset, file, source, sink, decoder)
+    with path.open("rb") as source:
+        begins = source.read(10)
+        source.seek(0)
+        if packer := packed.packer(begins):
+            raise refused(dataset, file.name, "unreadable", "the file is packed", expected="text, or gzip", found=packer)
+        plain = codecs.lookup(encoding).name == "utf-8" and not begins.startswith(codecs.BOM_UTF8)
+        with open_nothing() if plain else target.open("wb") as sink:
+            _decode(dataset, file, source, sink, decoder)
     if not plain:
         target.replace(path)
-    if path.stat().st_size == 0:
-        raise refused(dataset, file.name, "empty", "the file is empty", found="a byte order mark and nothing else")
+        if path.stat().st_size == 0:
+            raise refused(dataset, file.name, "empty", "the file is empty", found="a byte order mark and nothing else")
     return path
 
 
@@ -146,18 +149,22 @@ def mapped(path: Path) -> Iterator[mmap]:
 
 
 def _begins(path: Path, size: int = 2) -> bytes:
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         return file.read(size)
 
 
 def _link(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
+    except FileExistsError:  # from an earlier try
+        target.unlink()
+        _link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
 
 
 def _gunzip(dataset: Dataset, file: RawFile, target: Path) -> None:
+    target.unlink(missing_ok=True)  # it may be the raw object itself
     try:
         packed.gunzip(file.path, target, dataset.source.limits)
     except packed.Damaged as error:

@@ -8,7 +8,6 @@ import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from mmap import mmap
-from os import SEEK_END
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,8 @@ def prepare(dataset: Dataset, file: RawFile, work: Path) -> Prepared:
             )
         if _layout(dataset) == "lines":
             check_lines(dataset, file.name, data)
-    if _layout(dataset) == "lines":
+        ended = data[-1:] == b"\n"
+    if _layout(dataset) == "lines" and not ended:
         _end_line(path)
     return Prepared(file.number, path, file.name)
 
@@ -59,10 +59,6 @@ def _end_line(path: Path) -> None:
 
     Without one DuckDB 1.5.5 finds no line at all in a file of one byte, and misreads the last one of a file of about 16 or 32 MB.
     """
-    with path.open("rb") as file:
-        file.seek(-1, SEEK_END)
-        if file.read(1) == b"\n":
-            return
     ended = path.with_name(f"{path.stem}.ended{path.suffix}")
     shutil.copyfile(path, ended)
     with ended.open("ab") as copy:

@@ -35,17 +35,16 @@ class Folder:
         return self.root / key
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
-        folder = self._path(prefix)
-        for directory, _, names in sorted(os.walk(folder)):
+        for directory, _, names in sorted(os.walk(self._path(prefix))):
+            below = f"{Path(directory).relative_to(self.root).as_posix()}/".removeprefix("./")
             for name in sorted(names):
-                path = Path(directory, name)
                 try:
-                    status = path.stat()
+                    status = os.stat(f"{directory}/{name}")  # noqa: PTH116 - a Path for each of very many names costs twice as much
                 except OSError as error:
                     if error.errno in (errno.ENOENT, errno.ELOOP):  # gone since, or a link to nowhere or to itself
                         continue
                     raise
-                yield ObjectRef(path.relative_to(self.root).as_posix(), None, status.st_size, _instant(status.st_mtime))
+                yield ObjectRef(f"{below}{name}", None, status.st_size, _instant(status.st_mtime))
 
     def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         """Link the file instead of copying it, where one disk holds both; `intact` tells later whether somebody wrote into it meanwhile."""

@@ -37,7 +37,7 @@ GUARDS: Final = (
         "empty-file-is-no-load",
         "A file of no bytes is set aside: it is an upload that failed, not a day without orders.",
         "core/readers/files.py",
-        "    if target.stat().st_size == 0:\n        raise refused(",
+        "    if found == 0:\n        raise refused(",
         "    if False:\n        raise refused(",
         (BAD_INPUT + "test_zero_bytes_are_an_empty_file_and_not_a_loaded_one",),
     ),

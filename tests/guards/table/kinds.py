@@ -109,7 +109,7 @@ GUARDS: Final = (
         "last-line-has-its-newline",
         "The last line of a file gets its newline: without one DuckDB 1.5.5 misreads it at some sizes.",
         "core/readers/records.py",
-        '    if _layout(dataset) == "lines":\n        _end_line(path)\n',
+        '    if _layout(dataset) == "lines" and not ended:\n        _end_line(path)\n',
         "",
         (JSON + "test_the_last_line_of_a_large_file_needs_no_newline",),
     ),

@@ -48,7 +48,7 @@ GUARDS: Final = (
         "other-packers-are-no-text",
         "A zip or zstd is refused by its name: in latin-1 each of its bytes is a letter, and it would be loaded.",
         "core/readers/files.py",
-        "if packer := packed.packer(_begins(path, 10)):",
+        "if packer := packed.packer(begins):",
         'if packer := "":',
         (PACKED + "test_another_packer_is_told_by_name[a dialect that takes any bytes]",),
     ),
