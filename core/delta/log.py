@@ -85,8 +85,10 @@ def recorded(commits: Iterable[bytes]) -> dict[str, int]:
 def _held(checkpoint: pa.Table) -> dict[str, int]:
     if "txn" not in checkpoint.column_names:
         return {}
-    column = checkpoint["txn"].combine_chunks().drop_null()  # first: a field of a struct that is NULL may be '' or 0
-    return dict(zip(column.field("appId").to_pylist(), column.field("version").to_pylist(), strict=True))
+    column = checkpoint["txn"].combine_chunks()
+    fields = column.flatten()  # a field of a struct that is NULL may be '' or 0, and to drop those imports pyarrow.compute, 30 ms
+    names, versions = (fields[column.type.get_field_index(name)].to_pylist() for name in ("appId", "version"))
+    return {name: version for name, version in zip(names, versions, strict=True) if name is not None}
 
 
 def _actions(commit: bytes, kind: str) -> Iterator[Mapping[str, Any]]:

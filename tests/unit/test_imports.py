@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from deltalake import DeltaTable
 
 from tests.world import ORDERS, World
 
@@ -60,13 +61,30 @@ def test_every_handler_has_a_budget() -> None:
     assert handlers == set(MODULES)
 
 
-def test_loading_a_file_imports_nothing_large(tmp_path: Path) -> None:
-    """Not even by the way: to register an Arrow table with DuckDB imports pyarrow.dataset."""
-    world = World(tmp_path, str(tmp_path / "lake")).declare(ORDERS)
-    world.put("raw/orders/a.csv", "id,amount,placed\n1,2.50,2026-01-01T00:00:00Z\n")
+def loading(world: World, key: str) -> tuple[set[str], dict[str, int]]:
+    """Put a file of orders and load it in a new process; return what that imported."""
+    world.put(key, "id,amount,placed\n1,2.50,2026-01-01T00:00:00Z\n")
     project, lake = str(world.home / "project"), world.uri
     found, costs = imported(
         f"from core.lake import open_lake\nfrom core.run import run\nassert len(list(run(open_lake({project!r}, {lake!r})))) == 2"
     )
     assert "core.loading" in found
+    return found, costs
+
+
+def test_loading_a_file_imports_nothing_large(tmp_path: Path) -> None:
+    """Not even by the way: to register an Arrow table with DuckDB imports pyarrow.dataset."""
+    world = World(tmp_path, str(tmp_path / "lake")).declare(ORDERS)
+    found, costs = loading(world, "raw/orders/a.csv")
     assert not found & UNASKED, culprits(found & UNASKED, costs)
+
+
+def test_what_an_old_table_remembers_is_read_without_much_ado(tmp_path: Path) -> None:
+    """A checkpoint is Parquet, but to read a column of it takes nothing beside."""
+    world = World(tmp_path, str(tmp_path / "lake")).declare(ORDERS)
+    loading(world, "raw/orders/a.csv")
+    DeltaTable(f"{world.uri}/silver/orders").create_checkpoint()
+    found, costs = loading(world, "raw/orders/b.csv")
+    assert "pyarrow.parquet" in found, "the checkpoint was not read: this test shows nothing"
+    dear = found & (UNASKED - {"pyarrow.parquet"})
+    assert not dear, culprits(dear, costs)
