@@ -83,7 +83,7 @@ def test_what_an_old_table_remembers_is_read_without_much_ado(tmp_path: Path) ->
     """A checkpoint is Parquet, but to read a column of it takes nothing beside."""
     world = World(tmp_path, str(tmp_path / "lake")).declare(ORDERS)
     loading(world, "raw/orders/a.csv")
-    DeltaTable(f"{world.uri}/silver/orders").create_checkpoint()
+    DeltaTable(f"{world.uri}/processed/orders").create_checkpoint()
     found, costs = loading(world, "raw/orders/b.csv")
     assert "pyarrow.parquet" in found, "the checkpoint was not read: this test shows nothing"
     dear = found & (UNASKED - {"pyarrow.parquet"})
