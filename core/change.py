@@ -31,10 +31,18 @@ NOTHING: Final[Out] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Decision:
-    """A Change without its record yet, and the fates of the accepted rows: source -> fate -> rows."""
+    """A Change without its record yet, and the fates of the accepted rows, by source: rows by fate, or the one fate of all of them.
+
+    A source that is not named had all its rows inserted.
+    """
 
     change: Change
-    fates: Mapping[str, Mapping[str, int]]
+    fates: Mapping[str, Mapping[str, int] | str]
+
+    def fates_of(self, source: str, accepted: int) -> dict[str, int]:
+        """Return how many of a source's accepted rows met which fate."""
+        told = self.fates.get(source, "inserted")
+        return {**dict.fromkeys(FATES, 0), **({told: accepted} if isinstance(told, str) else told)}
 
 
 def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:
@@ -42,27 +50,22 @@ def append(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
     rows = f"select {identifiers(table_columns(dataset))} from accepted"
     found = versions.standing(connection, snapshot, out) if dataset.on_change != "add" else Standing()
     kept, removed = without(connection, snapshot, tuple(out), found.replaced) if out or found.replaced else ("", ())
-    fate = "'inserted'"
     if found.late:
-        late = f"list_contains({texts(found.late)}, _source)"
-        rows, fate = f"{rows} where not {late}", f"if({late}, 'superseded', 'inserted')"
+        rows += f" where not list_contains({texts(found.late)}, _source)"
     added = fragments(connection, f"{rows} union all by name {kept}" if removed else rows, snapshot)
-    fates = _fates(connection, f"select _source, {fate} as fate from accepted")
-    return Decision(Change(added, removed, identities=found.identities), fates)
+    return Decision(Change(added, removed, identities=found.identities), dict.fromkeys(found.late, "superseded"))
 
 
 def overwrite(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, out: Out = NOTHING) -> Decision:
     """Let the newest object be the whole table; an older one that arrives later changes nothing."""
-    newest = connection.execute(
-        "select _source, epoch_us(_source_time) from objects order by _source_time desc, _source desc limit 1"
-    ).fetchone()
-    source, time = newest or ("", 0)
-    if newest is None or _holds_newer(connection, snapshot, source, time, out):
-        return Decision(Change(), _fates(connection, "select _source, 'superseded' as fate from accepted"))
+    objects = connection.execute("select _source, epoch_us(_source_time) from objects order by _source_time desc, _source desc").fetchall()
+    fates = {source: "superseded" for source, _ in objects}
+    source, time = objects[0] if objects else ("", 0)
+    if not objects or _holds_newer(connection, snapshot, source, time, out):
+        return Decision(Change(), fates)
     query = f"select {identifiers(table_columns(dataset))} from accepted where _source = {literal(source)}"
-    fates = _fates(connection, f"select _source, if(_source = {literal(source)}, 'inserted', 'superseded') as fate from accepted")
     change = Change(fragments(connection, query, snapshot), snapshot.files, marks={NEWEST: time}, exclusive=True)
-    return Decision(change, fates)
+    return Decision(change, {**fates, source: "inserted"})
 
 
 def _holds_newer(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, source: str, time: int, out: Out) -> bool:
@@ -192,7 +195,7 @@ def _merge_fates(dataset: Dataset) -> str:
 def _fates(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for source, fate, rows in connection.execute(f"select _source, fate, count(*) from ({query}) group by all").fetchall():
-        found.setdefault(source, dict.fromkeys(FATES, 0))[fate] = rows
+        found.setdefault(source, {})[fate] = rows
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import duckdb
 
 from core import delta, ledger, quality, versions
-from core.change import FATES, SINKS, without
+from core.change import FATES, SINKS, Decision, without
 from core.contract import Dataset
 from core.delta import Change, Snapshot
 from core.engine import fragments, schema_of
@@ -104,7 +104,7 @@ def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, batch: Batch, targ
     if not entry.runs_again:
         _set_aside(lake, connection, batch, found, entry)
     decision = SINKS[batch.dataset.target.mode](connection, batch.dataset, target, entry.out)
-    rows = {number: _rows(batch.tallies[number], decision.fates.get(ref.source, {})) for number, ref in batch.objects.items()}
+    rows = {number: _rows(batch.tallies[number], decision, ref.source) for number, ref in batch.objects.items()}
     loaded = tuple(ObjectOutcome(ref, "loaded", rows[number]) for number, ref in batch.objects.items())
     reasons = quality.reasons(connection) if any(tally.quarantined for tally in batch.tallies.values()) else {}
     warnings = quality.warnings(connection, batch.dataset)
@@ -205,8 +205,9 @@ def take_back(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Datase
     return rows
 
 
-def _rows(tally: Tally, fates: Mapping[str, int]) -> dict[str, int]:
-    return {"read": tally.read, "accepted": tally.accepted, "quarantined": tally.quarantined, **dict.fromkeys(FATES, 0), **fates}
+def _rows(tally: Tally, decision: Decision, source: str) -> dict[str, int]:
+    accounted = {"read": tally.read, "accepted": tally.accepted, "quarantined": tally.quarantined}
+    return accounted | decision.fates_of(source, tally.accepted)
 
 
 def _sum(rows: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -7,6 +7,7 @@ farthest cell. Rows as all spreadsheets write them are proven by one pattern, at
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import lt
 from pathlib import Path
 from typing import Any, Final
 from xml.parsers import expat
@@ -66,8 +67,7 @@ def _block(block: bytes, found: Cells, tables: int) -> tuple[Cells | None, int]:
     tables += around.count(b"<sheetData")
     if UNUSUAL.search(around) or tables > 1:
         return None, tables
-    ordered = all(before < after for before, after in zip([found.rows, *numbers], numbers, strict=False))
-    if not ordered or (numbers and numbers[-1] > LAST_ROW):
+    if not all(map(lt, [found.rows, *numbers], numbers)) or (numbers and numbers[-1] > LAST_ROW):
         return None, tables
     wide = max(map(column_number, map(bytes.decode, set(WIDE.findall(block)))), default=26)
     if wide > LAST_COLUMN:

@@ -52,7 +52,7 @@ GUARDS: Final = (
         "sheet-has-a-row-once",
         "A sheet in which a row stands twice is refused: the second would take the place of the first.",
         "core/readers/cells.py",
-        "if not ordered or (numbers and numbers[-1] > LAST_ROW):",
+        "if not all(map(lt, [found.rows, *numbers], numbers)) or (numbers and numbers[-1] > LAST_ROW):",
         "if numbers and numbers[-1] > LAST_ROW:",
         WORKBOOKS,
         (("if row <= self.row or row > LAST_ROW:", "if row > LAST_ROW:"),),

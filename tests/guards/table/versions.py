@@ -25,8 +25,8 @@ GUARDS: Final = (
         "late-version-adds-nothing",
         "A version that comes after a newer one of its object adds no rows.",
         "core/change.py",
-        'rows, fate = f"{rows} where not {late}", f"if(',
-        'rows, fate = rows, f"if(',
+        'rows += f" where not list_contains({texts(found.late)}, _source)"',
+        "pass",
         (ANY_ORDER,),
     ),
     Guard(
@@ -97,8 +97,8 @@ GUARDS: Final = (
         "older-object-does-not-overwrite",
         "An older object that comes late does not overwrite a newer one's table.",
         "core/change.py",
-        "if newest is None or _holds_newer(connection, snapshot, source, time, out):",
-        "if newest is None:",
+        "if not objects or _holds_newer(connection, snapshot, source, time, out):",
+        "if not objects:",
         (OVERWRITTEN,),
     ),
     Guard(
