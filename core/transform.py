@@ -143,7 +143,7 @@ def _with_keys(connection: duckdb.DuckDBPyConnection, part: Increment, target: S
     try:
         return replace(part, keys=keyed.touch(connection, part.columns, target, part.changes))
     except duckdb.IOException:
-        return Increment(full="files that were replaced since the last run cannot be read any more")
+        return Increment(full="files that were replaced since the last run could not be read")
 
 
 def _replaced(

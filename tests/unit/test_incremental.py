@@ -448,7 +448,7 @@ def test_where_a_replaced_file_was_deleted_all_is_run(spent: World) -> None:
     spent.run(names=["customers"])
     for file in old:
         Path(spent.uri, "silver/customers", file.path).unlink()
-    assert keys(spent) == "files that were replaced since the last run cannot be read any more"
+    assert keys(spent) == "files that were replaced since the last run could not be read"
     same(spent)
 
 
