@@ -6,6 +6,8 @@ import json
 import sys
 import time
 
+import pyarrow.dataset  # noqa: F401 - DuckDB imports it with the first Arrow table that is registered
+
 from core.ingest import ingest
 from core.lake import open_lake
 from core.storage import ObjectRef
