@@ -27,6 +27,7 @@ LAKELET_SAIL_PYTHON=/path/to/python make bench      # ... pysail and Spark's cli
 LAKELET_RIVALS_PYTHON=/path/to/python make bench    # ... pandas (with pyarrow) and polars
 ```
 """
+MISSED = "Where the time of what was missed goes, and what was tried: [what exactness costs](decisions/2026-11-21-what-exactness-costs.md).\n"
 AGE = "date"
 
 
@@ -35,7 +36,7 @@ def page(known: Known, image: str) -> str:
     newest = max((found.machine for found in known.values()), key=lambda machine: machine[AGE], default={})
     answer = Goal("image", "the image's first answer at 1,769 MB ([image.md](image.md))", "<= 0.6 s", lambda _: None)
     goals = verdicts(known, [(answer, first_answer(image, "1,769", 0.6))])
-    parts = [INTRODUCTION, "## Goals\n", markdown(goals, "---|---|---|---"), ""]
+    parts = [INTRODUCTION, "## Goals\n", markdown(goals, "---|---|---|---"), "", MISSED]
     parts += [section(known, name, newest) for name in known]
     parts += ["## The machine\n", *(f"- {name}: {value}" for name, value in newest.items() if name not in MOMENT)]
     return "\n".join(parts) + "\n"
