@@ -27,7 +27,8 @@ LAKELET_SAIL_PYTHON=/path/to/python make bench      # ... pysail and Spark's cli
 LAKELET_RIVALS_PYTHON=/path/to/python make bench    # ... pandas (with pyarrow) and polars
 ```
 """
-MISSED = """Where the time of what was missed goes, and what was tried: [what exactness costs](decisions/2026-11-21-what-exactness-costs.md).
+MISSED = """Where the time of those that were missed goes, and what was tried:
+[what exactness costs](decisions/2026-11-21-what-exactness-costs.md).
 """
 AGE = "date"
 
