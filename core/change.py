@@ -147,8 +147,8 @@ def _file_tests(key: Sequence[str], snapshot: Snapshot, wanted: str, *, exact: b
 def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Snapshot, candidates: tuple[DataFile, ...], out: Out) -> None:
     """Hold the table's rows of the batch's keys against the batch's: which row wins, and whether they are the same.
 
-    First by the declared order alone, for which few columns are read: rows that differ in it are not the same, and of most tables' rows
-    that is all there is to know. What it leaves open is held against the batch once more, with all columns.
+    Where an order is declared, first by that alone, for which few columns are read: rows that differ in it are not the same, and of most
+    tables' rows that is all there is to know. What it leaves open is held against the batch once more, with all columns.
     """
 
     def pairs(files: tuple[DataFile, ...], wins: str, same: str, even: str, where: str = "true") -> str:
@@ -160,15 +160,16 @@ def _match(connection: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: Sn
         )
 
     ours, theirs = (version_of(rows, dataset.order_by, ()) for rows in ("latest", "held"))
-    wins, even = (f"{ours} > {theirs}", f"{ours} is not distinct from {theirs}") if dataset.order_by else ("false", "true")
-    connection.execute(f"create or replace temp table matched as\n{pairs(candidates, wins, 'false', even)}")
+    by_order = (f"{ours} > {theirs}", "false", f"{ours} is not distinct from {theirs}")
+    ours, theirs = (version_of(rows, dataset.order_by) for rows in ("latest", "held"))
+    by_all = (f"{ours} > {theirs}", same_values("latest", "held", [column.name for column in dataset.columns]), "false")
+    first = pairs(candidates, *(by_order if dataset.order_by else by_all))
+    connection.execute(f"create or replace temp table matched as\n{first}")
     undecided = {path for (path,) in connection.execute("select distinct _path from matched where _even").fetchall()}
     if undecided:
         files = tuple(file for file in candidates if file.path in undecided)
-        wins = f"{version_of('latest', dataset.order_by)} > {version_of('held', dataset.order_by)}"
-        same = same_values("latest", "held", [column.name for column in dataset.columns])
         here = f"_even and {same_key('matched', 'latest', dataset.key)} and matched._path = held._path"
-        decided = pairs(files, wins, same, "false", f"exists (select 1 from matched where {here})")
+        decided = pairs(files, *by_all, f"exists (select 1 from matched where {here})")
         connection.execute(f"insert into matched\n{decided}")
         connection.execute("delete from matched where _even")
 

@@ -143,7 +143,7 @@ def arrive(cloud: Cloud, name: str) -> tuple[str, list[str]]:
 def engine_environment(engine: Engine) -> dict[str, str]:
     """Return the environment in which `sam` finds the engine and tells nobody."""
     said = {"DOCKER_HOST": engine.address, "SAM_CLI_TELEMETRY": "0", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    said["SAM_CLI_CONTAINER_CONNECTION_TIMEOUT"] = "60"  # 20 s is not enough for a container on a busy machine
+    said["SAM_CLI_CONTAINER_CONNECTION_TIMEOUT"] = "60"  # of SAM's own 20 s one was once too late
     return {**os.environ, **said, "AWS_DEFAULT_REGION": REGION, "AWS_REGION": REGION, "AWS_MAX_ATTEMPTS": "1"}
 
 
