@@ -52,7 +52,7 @@ def _message(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, expect: 
     if expect.rows is not None:
         return _rows(snapshot, expect.rows)
     if expect.nulls is not None:
-        return "; ".join(filter(None, (_nulls(connection, column, most) for column, most in expect.nulls.items())))
+        return "; ".join(filter(None, (_nulls(connection, snapshot, column, most) for column, most in expect.nulls.items())))
     if expect.unique is not None:
         return _unique(connection, expect.unique)
     if expect.fresh is not None:
@@ -67,8 +67,11 @@ def _rows(snapshot: Snapshot, bounds: tuple[int | None, int | None]) -> str:
     return ""
 
 
-def _nulls(connection: duckdb.DuckDBPyConnection, column: str, most: float) -> str:
-    share = _one(connection, f"select count(*) filter (where {identifier(column)} is null) / greatest(count(*), 1) from held")
+def _nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, column: str, most: float) -> str:
+    count = snapshot.nulls(column)
+    if count is None:
+        count = _one(connection, f"select count(*) from held where {identifier(column)} is null")
+    share = count / max(snapshot.rows, 1)
     return f"expected at most {most:.1%} of {column} to be NULL, found {share:.1%}" if share > most else ""
 
 

@@ -4,7 +4,7 @@ Every trigger ends here. Whatever happens (a crash, a lost answer, the same deli
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -58,7 +58,7 @@ class Sized(Protocol):
 SizedObject = TypeVar("SizedObject", bound=Sized)
 
 
-def batches(objects: Sequence[SizedObject]) -> Iterator[list[SizedObject]]:
+def batches(objects: Iterable[SizedObject]) -> Iterator[list[SizedObject]]:
     """Cut work into batches of at most 1,000 objects or 1 GiB; an object that is larger is a batch of its own."""
     batch: list[SizedObject] = []
     size = 0

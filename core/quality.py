@@ -83,7 +83,7 @@ def enforce(connection: duckdb.DuckDBPyConnection, batch: Batch, mount: Mount, *
     Raises duckdb.Error as the reader does; the caller finds out whose fault it is.
     """
     relation = readers.relation(connection, batch.dataset, batch.files, careful=careful)
-    connection.execute(f"create or replace temp table _conformed as\n{conform(batch.dataset, relation)}")
+    connection.execute(f"create or replace temp table _conformed as\n{conform(batch.dataset, relation, readers.values(batch.dataset))}")
     _check_elsewhere(connection, batch.dataset, mount)
     _objects(connection, batch)
     connection.execute(

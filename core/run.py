@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Final
 
 from tenacity import retry, retry_if_exception_type, retry_if_not_exception_type, stop_after_attempt, wait_random_exponential
@@ -93,12 +94,12 @@ def run(lake: Lake, *, names: Iterable[str] = (), ignore_schedules: bool = False
     wanted = {lake.project.named(name).name for name in names} or set(lake.project.declarations)
     found, unknown = sweep(lake)
     yield from unknown
-    for declaration in lake.project.order:
-        if declaration.name not in wanted:
-            continue
+    todo = [declaration for declaration in lake.project.order if declaration.name in wanted]
+    for number, declaration in enumerate(todo):
         if isinstance(declaration, Dataset):
             refs = [ref for ref in found.get(declaration.name, []) if ready(declaration, ref, lake.now())]
-            yield from guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False))
+            later = chain.from_iterable(found.get(other.name, []) for other in todo[number + 1 :])
+            yield from guarded(declaration, _ingest_all(lake, declaration, refs, behind_window=False, later=later))
         else:
             yield from guarded(declaration, _transform(lake, declaration, ignore_schedules=ignore_schedules))
 
@@ -140,8 +141,13 @@ def guarded(declaration: Declaration, steps: Iterator[Step]) -> Iterator[Step]:
         yield Undone(declaration.name, str(error), may_pass=isinstance(error, Transient), late=isinstance(error, OutOfTime))
 
 
-def _ingest_all(lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool) -> Iterator[Step]:
+def _ingest_all(
+    lake: Lake, dataset: Dataset, refs: Sequence[ObjectRef], *, behind_window: bool, later: Iterable[ObjectRef] = ()
+) -> Iterator[Step]:
+    following = chain(batches(refs), batches(later))
+    next(following, None)
     for batch in batches(refs):
+        lake.raw.foretell(next(following, ()))
         yield Begun(dataset.name, f"ingesting {len(batch)} object{'s'[: len(batch) != 1]}")
         yield ingest(lake, dataset, batch, behind_window=behind_window)
     yield from publish(lake, dataset)

@@ -1,7 +1,8 @@
 """SQL text made from declarations: the conform statement, the order of versions. Pure; nothing here runs a query."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from core.casts import attempt, exact
@@ -16,8 +17,15 @@ IMPOSSIBLE_PARTITIONS: Final = ("", "__hive_default_partition__", "null")
 # --- conform ------------------------------------------------------------------------------------------------------------------------
 
 
-def conform(dataset: Dataset, relation: str) -> str:
+TEXTS_ALONE: Final[Mapping[str, str]] = MappingProxyType({})
+"""A reader gives no values."""
+
+
+def conform(dataset: Dataset, relation: str, values: Mapping[str, str] = TEXTS_ALONE) -> str:
     """Return the query that turns a reader's text rows into typed rows, each with its reasons (NULL when it is accepted).
+
+    `values` are columns of which the reader may give the value itself, exactly, under that name, and no text then.
+
 
     Columns: `_file`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), those of `stored_verdicts` (names of
     broken checks), `_raw` (the record as it came, of refused rows only); `_problem` where a check looks into other tables. What no one
@@ -25,8 +33,8 @@ def conform(dataset: Dataset, relation: str) -> str:
     """
     rescued = ["_rescued"] if dataset.source.unknown_columns == "rescue" else []
     read = [f"read.{identifier(c.name)} as {identifier(f'_{n}')}" for n, c in enumerate(dataset.read_columns)]
-    tried = [f"{attempt('read.' + identifier(c.name), c)} as _t{n}" for n, c in enumerate(dataset.read_columns)]
-    typed = [f"{exact(f'_{n}', f'_t{n}', c)} as {identifier(c.name)}" for n, c in enumerate(dataset.read_columns)]
+    tried = [f"{_tried('read.' + identifier(c.name), c, values)} as _t{n}" for n, c in enumerate(dataset.read_columns)]
+    typed = [f"{_typed(n, c, values)} as {identifier(c.name)}" for n, c in enumerate(dataset.read_columns)]
     computed = [f"try({_computed(c)}) as {identifier(c.name)}" for c in dataset.computed_columns]
     attempts = ", ".join(f"_t{n}" for n in range(len(tried)))
     columns = [identifier(column.name) for column in dataset.columns]
@@ -38,7 +46,7 @@ def conform(dataset: Dataset, relation: str) -> str:
         + _step("typed", [f"* exclude ({attempts})", *typed], "tried")
         + _step("computed", ["*", *computed], "typed")
         + _step("checked", ["*", *_verdicts(dataset)], "computed")
-        + _step("judged", ["*", f"{_reasons(dataset)} as _reasons", *broken], "checked").rstrip(",\n")
+        + _step("judged", ["*", f"{_reasons(dataset, values)} as _reasons", *broken], "checked").rstrip(",\n")
         + _select(["_file", *problem, *columns, *rescued, "_reasons", *stored_verdicts(dataset), RAW_WHERE_REFUSED], "judged")
     )
 
@@ -61,6 +69,17 @@ def _step(name: str, columns: Sequence[str], source: str) -> str:
 
 def _select(columns: Sequence[str], source: str) -> str:
     return f"\nselect {', '.join(columns[:1])}{''.join(',' + chr(10) + '       ' + column for column in columns[1:])}\nfrom {source}"
+
+
+def _tried(text: str, column: Column, values: Mapping[str, str]) -> str:
+    cast = attempt(text, column)
+    return f"case when {text} is null then read.{identifier(values[column.name])} else {cast} end" if column.name in values else cast
+
+
+def _typed(number: int, column: Column, values: Mapping[str, str]) -> str:
+    text, tried = f"_{number}", f"_t{number}"
+    value = exact(text, tried, column)
+    return f"case when {text} is null then {tried} else {value} end" if column.name in values else value
 
 
 def _computed(column: Column) -> str:
@@ -86,17 +105,19 @@ def _verdicts(dataset: Dataset) -> list[str]:
     return [*checks, *failed]
 
 
-def _reasons(dataset: Dataset) -> str:
+UNREAD: Final = "case when _problem is not null then [_problem] end"
+
+
+def _reasons(dataset: Dataset, values: Mapping[str, str]) -> str:
     """Return the list of what speaks against a row. A record that could not be read has no columns to judge."""
-    found = [reason for column in dataset.columns for reason in _column_reasons(dataset, column)]
+    found = [reason for column in dataset.columns for reason in _column_reasons(dataset, column, values)]
     found += [(f"_f{n}", literal(f"{c.name}: cannot be computed")) for n, c in enumerate(dataset.computed_columns)]
     for n, check in _row_checks(dataset, "quarantine"):
         found += [(f"_k{n} = 1", literal(f"check {check.name}")), (f"_k{n} = 2", literal(f"check {check.name}: cannot be computed"))]
-    judged = [(f"_problem is null and {condition}", reason) for condition, reason in found]
-    return _list([("_problem is not null", "_problem"), *judged])
+    return f"case when _problem is not null then [_problem]\n           {_list(found).removeprefix('case ')}" if found else UNREAD
 
 
-def _column_reasons(dataset: Dataset, column: Column) -> list[tuple[str, str]]:
+def _column_reasons(dataset: Dataset, column: Column, values: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return (condition, reason) for each way in which a column refuses a row; the reason quotes its value where the dataset says so."""
     found = []
     numbers = {c.name: n for n, c in enumerate(dataset.read_columns)}
@@ -110,7 +131,8 @@ def _column_reasons(dataset: Dataset, column: Column) -> list[tuple[str, str]]:
             )
         )
     if column.required or column.name in dataset.key:
-        found.append((f"{text} is null", literal(f"{column.name}: required")))
+        missing = f"{text} is null and {name} is null" if column.name in values else f"{text} is null"
+        found.append((missing, literal(f"{column.name}: required")))
     if column.name in dataset.target.partition_by and column.type == "varchar":
         texts = ", ".join(literal(value) for value in IMPOSSIBLE_PARTITIONS)
         found.append(

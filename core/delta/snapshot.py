@@ -78,6 +78,15 @@ class Snapshot:
         """The table's files as Arrow: path, size_bytes, num_records, and the structs null_count, min, max, partition."""
         return pa.table(self._table.get_add_actions(flatten=False))
 
+    def nulls(self, column: str) -> int | None:
+        """Return in how many rows a column is NULL, as the log tells; None where it does not tell that of every file."""
+        if "null_count" not in self.actions.column_names:
+            return None
+        counts = self.actions["null_count"].combine_chunks()
+        place = counts.type.get_field_index(column)
+        found = counts.flatten()[place].to_pylist() if place >= 0 else [None]  # not `field`, which says 0 where a file has no statistics
+        return None if None in found else sum(found)
+
     @cached_property
     def files(self) -> tuple[DataFile, ...]:
         wanted = ("path", "size_bytes", "num_records", "modification_time")

@@ -1,10 +1,11 @@
 """Local copies of raw objects -> one SQL relation of text rows, exactly. No dialect is guessed; no row becomes a Python object on the way.
 
 `relation` gives `_file`, `_problem` (why a record is no good), `_raw` (its
-text, where that is free), `_rescued` (where the contract asks for it) and a varchar for each column that is read, in the file's order.
+text, where that is free), `_rescued` (where the contract asks for it) and a varchar for each column that is read, in the file's order;
+for those of `values` a value, too, and then no text.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -13,10 +14,10 @@ import duckdb
 
 from core.contract import Dataset
 from core.errors import Rejected
-from core.readers import delimited, depth, parquet, records, workbook
+from core.readers import delimited, depth, parquet, paths, records, workbook
 from core.readers.files import Prepared, RawFile
 
-__all__ = ["READERS", "Prepared", "RawFile", "Reader", "position", "prepare", "raw_records", "relation", "unreadable"]
+__all__ = ["READERS", "Prepared", "RawFile", "Reader", "position", "prepare", "raw_records", "relation", "unreadable", "values"]
 
 
 class Prepare(Protocol):
@@ -39,25 +40,35 @@ class Position(Protocol):
     def __call__(self, dataset: Dataset, file: Prepared, ordinal: int, /) -> str: ...
 
 
+class Values(Protocol):
+    def __call__(self, dataset: Dataset, /) -> Mapping[str, str]: ...
+
+
 class Unreadable(Protocol):
     def __call__(self, dataset: Dataset, file: Prepared, error: Exception, /) -> Rejected: ...
 
 
+def texts_alone(_: Dataset, /) -> Mapping[str, str]:
+    """Say that a format gives texts and no values."""
+    return {}
+
+
 @dataclass(frozen=True)
 class Reader:
-    """What one format knows: five functions over files, and nothing kept between them."""
+    """What one format knows: six functions over files, and nothing kept between them."""
 
     prepare: Prepare
     relation: Relation
     raw_records: RawRecords
     position: Position
     unreadable: Unreadable
+    values: Values = texts_alone
 
 
 READERS: Final[dict[str, Reader]] = {
     "csv": Reader(delimited.prepare, delimited.relation, delimited.raw_records, delimited.position, delimited.unreadable),
-    "json": Reader(records.prepare, records.relation, records.raw_records, records.position, records.unreadable),
-    "jsonl": Reader(records.prepare, records.relation, records.raw_records, records.position, records.unreadable),
+    "json": Reader(records.prepare, records.relation, records.raw_records, records.position, records.unreadable, paths.values),
+    "jsonl": Reader(records.prepare, records.relation, records.raw_records, records.position, records.unreadable, paths.values),
     "parquet": Reader(parquet.prepare, parquet.relation, parquet.raw_records, parquet.position, parquet.unreadable),
     "xlsx": Reader(workbook.prepare, workbook.relation, workbook.raw_records, workbook.position, workbook.unreadable),
 }
@@ -76,6 +87,11 @@ def relation(connection: duckdb.DuckDBPyConnection, dataset: Dataset, files: Seq
     """
     found = READERS[dataset.source.format].relation(connection, dataset, files, careful=careful)
     return found if dataset.source.format in ("json", "jsonl") else depth.bounded(dataset, found)
+
+
+def values(dataset: Dataset) -> Mapping[str, str]:
+    """Return the columns of which a relation may give the value itself, exactly, and by what name; its text is NULL then."""
+    return READERS[dataset.source.format].values(dataset)
 
 
 def raw_records(dataset: Dataset, file: Prepared, ordinals: Collection[int]) -> Iterable[tuple[int, str]]:

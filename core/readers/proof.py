@@ -10,18 +10,22 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from core.quoting import literal, texts
+from core.quoting import literal
 
 HEAD = 1 << 16
-SPOKEN = ("nan", "inf", "-inf", "NaN", "Infinity", "-Infinity")
-"""Numbers that are none in JSON, as DuckDB may write them."""
+NEVER = "false"
+"""The condition where nothing can be proven."""
 
 
 class Text(NamedTuple):
-    """The expression of what stands at a place of the record, and whether it has to be there."""
+    """The expression of what stands at a place of the record, whether it has to be there, and whether it may be any number.
+
+    A whole number or a boolean is none that a tolerant parser takes: it has come from a value.
+    """
 
     expression: str
     required: bool
+    loose: bool = True
 
 
 Place = Callable[[tuple[str, ...]], Text | None]
@@ -37,21 +41,26 @@ class Unread(Exception):
 
 
 def rewriting(paths: Sequence[Path], place: Place) -> str:
-    """Return the condition that a record, written again as the first of the largest file is, is what came; `false` where none is told."""
+    """Return the condition that a record, written again as the first of the largest file is, is what came; NEVER where none is told."""
     try:
         with max(paths, key=lambda path: path.stat().st_size).open("rb") as file:
             head = file.read(HEAD).decode("utf-8", "ignore").lstrip(" \t\r\n[")
         record, _ = json.JSONDecoder(object_pairs_hook=Pairs).raw_decode(head)
-        spaced = '": ' in head
-        pieces = list(_object(record, (), place, *((", ", ": ") if spaced else (",", ":")))) if isinstance(record, Pairs) else []
+        comma, colon = (", ", ": ") if '": ' in head else (",", ":")
+        pieces = list(_object(record, (), place, comma, colon)) if isinstance(record, Pairs) else []
     except (ValueError, Unread, RecursionError):  # a record may be nested deeper than Python's stack
         pieces = []
     if not pieces:
-        return "false"
+        return NEVER
     merged = [literal("".join(run)) if isinstance(run[0], _Literal) else run[0] for run in _runs(pieces)]
     exact = [f"_raw = concat({', '.join(merged)})"]
-    exact += [f"list_contains({texts(SPOKEN)}, {piece}) is not true" for piece in pieces if isinstance(piece, _Bare)]
+    exact += [_in_digits(piece) for piece in pieces if isinstance(piece, _Bare)]
     return " and ".join(exact)
+
+
+def _in_digits(piece: str) -> str:
+    """Return the condition that a value without quotes is no NaN or Infinity, which DuckDB reads in any case and writes as it came."""
+    return f"coalesce({piece} < '-:' or {piece} between '0' and ':', true)"  # behind a sign, too, letters come after digits
 
 
 class _Literal(str):
@@ -59,7 +68,7 @@ class _Literal(str):
 
 
 class _Bare(str):
-    """The expression of a value without quotes, where one of SPOKEN would come out as it went in."""
+    """The expression of a value without quotes, which may be a number that is none in JSON."""
 
 
 def _runs(pieces: list[str]) -> Iterator[list[str]]:
@@ -87,7 +96,7 @@ def _value(sample: Any, text: Text | None) -> Iterator[str]:
     if text is None or isinstance(sample, list):
         raise Unread
     quote = '"' if isinstance(sample, str) else ""
-    value = text.expression if quote else _Bare(text.expression)
+    value = _Bare(text.expression) if text.loose and not quote else text.expression
     if text.required:
         yield from (_Literal(quote), value, _Literal(quote))
     else:

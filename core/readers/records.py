@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Collection, Iterator, Sequence
 from mmap import mmap
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -18,6 +17,7 @@ from core.errors import Rejected
 from core.quoting import identifier, literal, texts
 from core.readers import depth, numbers, proof
 from core.readers.files import CHUNK, Prepared, RawFile, as_utf8, check_lines, mapped, record_exceeded, refused, unpacked
+from core.readers.paths import Paths, pointer, values
 from core.source import JsonlOptions, JsonOptions
 from core.units import size
 
@@ -68,14 +68,13 @@ def _end_line(path: Path) -> None:
 
 def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Prepared], *, careful: bool = False) -> str:
     """Return one select over all the files; `careful` takes lines that are no JSON one by one."""
-    paths = Paths(dataset)
     exact = numbers.guard(dataset)
-    columns = [f"{_value(paths, column, exact)} as {identifier(column.name)}" for column in dataset.read_columns]
-    rescued = [f"{_rescued(dataset, paths, exact)} as _rescued"] if dataset.source.unknown_columns == "rescue" else []
-    lines = careful and _layout(dataset) == "lines"
-    selected = ["_file", f"{_problem(dataset, paths, exact)} as _problem", "_raw", *rescued, *columns]
-    structure = literal(json.dumps(paths.structure))
+    paths = Paths(dataset.read_columns, values(dataset))
     proven = proof.rewriting([file.path for file in files], paths.text_at)
+    if proven == proof.NEVER:  # then no value of the parser's could be believed
+        paths = Paths(dataset.read_columns)
+    said = Paths([column for column in dataset.read_columns if column.name in paths.typed])
+    structure, spelling = (literal(json.dumps(found.structure)) for found in (paths, said))
     steps = [
         f"json_transform(json, {structure}) as parsed",
         f"{proven} as proven",
@@ -83,21 +82,36 @@ def relation(_: duckdb.DuckDBPyConnection, dataset: Dataset, files: Sequence[Pre
         "case when proven then null else json_keys(json) end as keys",
     ]
     if exact:
-        marked = numbers.marked("json")
         steps += [
             f"case when suspect then regexp_matches(json, {literal(exact)}) else false end as bent",
-            f"case when bent then {marked} else json end as exact",
+            f"case when bent then {numbers.marked('json')} else json end as exact",
         ]
     else:
         steps.append("json as exact")
-    scan = _scan_lines(files) if lines else _scan(dataset, files)
+    scan = _scan_lines(files) if careful and _layout(dataset) == "lines" else _scan(dataset, files)
     query = f"(\nselect *, {depth.too_deep('json')} as deep\nfrom (\n    {scan}\n))"
     query = f"(\nselect * replace (case when deep then null else json end as json)\nfrom {query})"
     for step in steps:
         query = f"(\nselect *, {step}\nfrom {query})"
     if exact:
         query = f"(\nselect * replace (case when bent then json_transform(exact, {structure}) else parsed end as parsed)\nfrom {query})"
-    return "select\n    " + ",\n    ".join(selected) + f"\nfrom {query}"
+    if paths.typed:
+        query = f"(\nselect *, case when proven then null else json_transform(exact, {spelling}) end as said\nfrom {query})"
+    return "select\n    " + ",\n    ".join(_selected(dataset, paths, said, exact)) + f"\nfrom {query}"
+
+
+def _selected(dataset: Dataset, paths: Paths, said: Paths, exact: str) -> Iterator[str]:
+    """Yield what the relation gives. Of a column that the parser may value there is a value where the record is proven, else a text."""
+    given = values(dataset)
+    yield from ("_file", f"{_problem(dataset, paths, exact)} as _problem", "_raw")
+    if dataset.source.unknown_columns == "rescue":
+        yield f"{_rescued(dataset, paths, exact)} as _rescued"
+    for column in dataset.read_columns:
+        text = _text(said, column, exact, "said") if column.name in paths.typed else _text(paths, column, exact)
+        yield f"{text} as {identifier(column.name)}"
+        if column.name in given:
+            value = f"case when proven then {paths.expression(column)} end" if column.name in paths.typed else f"null::{column.type}"
+            yield f"{value} as {identifier(given[column.name])}"
 
 
 def raw_records(_: Dataset, __: Prepared, ___: Collection[int]) -> dict[int, str]:
@@ -122,67 +136,13 @@ def unreadable(dataset: Dataset, file: Prepared, error: Exception) -> Rejected:
 _EXPECTED = {"lines": "one JSON object a line", "array": "one JSON array of objects", "concatenated": "JSON objects one after another"}
 
 
-class Paths:
-    """Where the columns are in a record: a structure for json_transform, and each column's way into what it returns."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.structure: dict[str, Any] = {}
-        self.columns = dataset.read_columns
-        self.ways: dict[str, tuple[str, ...]] = {column.name: _way(column) for column in dataset.read_columns}
-        inner = {way[:depth] for way in self.ways.values() for depth in range(1, len(way))}
-        self.objects = sorted(inner)
-        self.tops = list(dict.fromkeys(way[0] for way in self.ways.values()))
-        for column in dataset.read_columns:
-            if self.ways[column.name] not in inner:
-                self._add(self.ways[column.name], _kind(column))
-
-    def _add(self, way: tuple[str, ...], kind: str) -> None:
-        level = self.structure
-        for key in way[:-1]:
-            level = level.setdefault(key, {})
-        level.setdefault(way[-1], kind)
-
-    def expression(self, column: Column) -> str:
-        """Return the column's text. By place, not by name: names of a struct ignore case, keys of JSON don't."""
-        way, found = self.ways[column.name], "parsed"
-        level: Any = self.structure
-        for key in way:
-            found = f"struct_extract_at({found}, {list(level).index(key) + 1})"
-            level = level[key]
-        if level != _kind(column):  # an object of which a part is a column too, or a key that two columns take differently
-            at = literal(pointer(way))
-            return f"nullif(cast(exact -> {at} as varchar), 'null')" if _kind(column) == "JSON" else f"(exact ->> {at})"
-        return f"cast({found} as varchar)"
-
-    def text_at(self, way: tuple[str, ...]) -> proof.Text | None:
-        """Return the text of what stands at a place of the record, None where no column reads just that."""
-        column = next((column for column in self.columns if self.ways[column.name] == way), None)
-        if column is None or way in self.objects or numbers.nested(column.type):
-            return None
-        return proof.Text(self.expression(column), column.required)
-
-
-def pointer(way: Sequence[str]) -> str:
-    """Return a JSON pointer (RFC 6901)."""
-    return "".join("/" + key.replace("~", "~0").replace("/", "~1") for key in way)
-
-
-def _way(column: Column) -> tuple[str, ...]:
-    return tuple(column.from_.split(".")) if column.from_ else (column.name,)
-
-
-def _kind(column: Column) -> str:
-    """Return json_transform's type: the JSON of the value where the column is nested, otherwise what it says."""
-    return "JSON" if numbers.nested(column.type) else "VARCHAR"
-
-
 def _layout(dataset: Dataset) -> str:
     options = dataset.source.options
     return options.layout if isinstance(options, JsonOptions) else "lines"
 
 
-def _value(paths: Paths, column: Column, exact: str) -> str:
-    found = paths.expression(column)
+def _text(paths: Paths, column: Column, exact: str, parsed: str = "parsed") -> str:
+    found = paths.expression(column, parsed)
     return f"case when bent then {numbers.unmarked(found)} else {found} end" if exact else found
 
 

@@ -1,7 +1,7 @@
 """S3 as an object store. Reads go through obstore; whatever names one version, and keys that obstore would bend, through boto3."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -76,6 +76,9 @@ class Bucket:
                     if found["IsLatest"]:
                         meta = {"path": found["Key"].removeprefix(self._full("")), "version": found["VersionId"], "e_tag": found["ETag"]}
                         yield _identified({**meta, "size": found["Size"], "last_modified": found["LastModified"]})
+
+    def foretell(self, refs: Iterable[ObjectRef]) -> None:
+        """S3 names its versions: there is nothing to work out."""
 
     def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         try:

@@ -5,14 +5,18 @@ import hashlib
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 from core.errors import Terminal, Transient
+from core.storage.ahead import Ahead
 from core.storage.objects import ObjectGone, ObjectRef, bounded, gone
+
+WORTH_WHILE: Final = 1 << 20
+"""Bytes from which a file is hashed ahead: of a smaller one the other thread would take longer to say so."""
 
 UNREAD: Final = "unread"
 """The version of a file that is too large to be read: which one it is tell its size and time."""
@@ -28,6 +32,7 @@ class Folder:
         self.root = root.absolute()
         self.root.mkdir(parents=True, exist_ok=True)
         self.uri = str(self.root)
+        self._ahead = Ahead(_content_hash)
 
     def _path(self, key: str) -> Path:
         if key.startswith("/") or ".." in key.split("/"):
@@ -46,6 +51,9 @@ class Folder:
                     raise
                 yield ObjectRef(f"{below}{name}", None, status.st_size, _instant(status.st_mtime))
 
+    def foretell(self, refs: Iterable[ObjectRef]) -> None:
+        self._ahead.begin(self._path(ref.key) for ref in refs if ref.size >= WORTH_WHILE)
+
     def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         """Link the file instead of copying it, where one disk holds both; `intact` tells later whether somebody wrote into it meanwhile."""
         source = self._path(ref.key)
@@ -54,7 +62,8 @@ class Folder:
             bounded(ObjectRef(ref.key, UNREAD, status.st_size, _instant(status.st_mtime)), most)
             _link_or_copy(source.resolve() if source.is_symlink() else source, to)
             status = to.stat()
-            found = ObjectRef(ref.key, _content_hash(to), status.st_size, _instant(status.st_mtime))
+            digest = (self._ahead.take(source) if status.st_size >= WORTH_WHILE else None) or _content_hash(to)
+            found = ObjectRef(ref.key, digest, status.st_size, _instant(status.st_mtime))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise gone(ref) from error
         except PermissionError as error:

@@ -1,6 +1,6 @@
 """What an object is, and what Lakelet needs of a place that holds objects."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,6 +53,9 @@ class Store(Protocol):
 
     def list(self, prefix: str) -> Iterator[ObjectRef]:
         """Yield the newest version of each object below a prefix; in a folder without their versions, which only reading would tell."""
+
+    def foretell(self, refs: Iterable[ObjectRef]) -> None:
+        """Hear which objects will be fetched soon, so that what takes time can begin; nothing hangs on it."""
 
     def fetch(self, ref: ObjectRef, to: Path, *, most: int | None = None) -> ObjectRef:
         """Copy exactly one version to a local file and return its full identity; raises ObjectGone.

@@ -39,27 +39,26 @@ checked as (
 ),
 judged as (
     select *,
-           case when _problem is not null
-                   or _problem is null and "_0" is not null and "id" is null
-                   or _problem is null and "_0" is null
-                   or _problem is null and "_1" is not null and "total amount" is null
-                   or _problem is null and "_2" is not null and "placed" is null
-                   or _problem is null and "_3" is null
-                   or _problem is null and lower("country") in ('', '__hive_default_partition__', 'null')
-                   or _problem is null and _f0
-                   or _problem is null and _k0 = 1
-                   or _problem is null and _k0 = 2
+           case when _problem is not null then [_problem]
+               when "_0" is not null and "id" is null
+                   or "_0" is null
+                   or "_1" is not null and "total amount" is null
+                   or "_2" is not null and "placed" is null
+                   or "_3" is null
+                   or lower("country") in ('', '__hive_default_partition__', 'null')
+                   or _f0
+                   or _k0 = 1
+                   or _k0 = 2
                then list_filter([
-                   case when _problem is not null then _problem end,
-                   case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end,
-                   case when _problem is null and "_0" is null then 'id: required' end,
-                   case when _problem is null and "_1" is not null and "total amount" is null then 'total amount: not decimal(12,2)' end,
-                   case when _problem is null and "_2" is not null and "placed" is null then 'placed: not timestamp' end,
-                   case when _problem is null and "_3" is null then 'country: required' end,
-                   case when _problem is null and lower("country") in ('', '__hive_default_partition__', 'null') then 'country: a partition''s value cannot be this text' end,
-                   case when _problem is null and _f0 then 'day: cannot be computed' end,
-                   case when _problem is null and _k0 = 1 then 'check amount_not_negative' end,
-                   case when _problem is null and _k0 = 2 then 'check amount_not_negative: cannot be computed' end
+                   case when "_0" is not null and "id" is null then 'id: not bigint' end,
+                   case when "_0" is null then 'id: required' end,
+                   case when "_1" is not null and "total amount" is null then 'total amount: not decimal(12,2)' end,
+                   case when "_2" is not null and "placed" is null then 'placed: not timestamp' end,
+                   case when "_3" is null then 'country: required' end,
+                   case when lower("country") in ('', '__hive_default_partition__', 'null') then 'country: a partition''s value cannot be this text' end,
+                   case when _f0 then 'day: cannot be computed' end,
+                   case when _k0 = 1 then 'check amount_not_negative' end,
+                   case when _k0 = 2 then 'check amount_not_negative: cannot be computed' end
                ], lambda reason: reason is not null) end as _reasons,
            case when _problem is null and _k1 > 0
                then list_filter([

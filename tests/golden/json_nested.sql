@@ -40,21 +40,20 @@ checked as (
 ),
 judged as (
     select *,
-           case when _problem is not null
-                   or _problem is null and "_0" is null
-                   or _problem is null and "_1" is not null and "at" is null
-                   or _problem is null and "_2" is not null and "temperature" is null
-                   or _problem is null and "_3" is not null and "tags" is null
-                   or _problem is null and "_4" is not null and "position" is null
-                   or _problem is null and "_5" is not null and "rest" is null
+           case when _problem is not null then [_problem]
+               when "_0" is null
+                   or "_1" is not null and "at" is null
+                   or "_2" is not null and "temperature" is null
+                   or "_3" is not null and "tags" is null
+                   or "_4" is not null and "position" is null
+                   or "_5" is not null and "rest" is null
                then list_filter([
-                   case when _problem is not null then _problem end,
-                   case when _problem is null and "_0" is null then 'device: required' end,
-                   case when _problem is null and "_1" is not null and "at" is null then 'at: not timestamp' end,
-                   case when _problem is null and "_2" is not null and "temperature" is null then 'temperature: not double' end,
-                   case when _problem is null and "_3" is not null and "tags" is null then 'tags: not varchar[]' end,
-                   case when _problem is null and "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end,
-                   case when _problem is null and "_5" is not null and "rest" is null then 'rest: not json' end
+                   case when "_0" is null then 'device: required' end,
+                   case when "_1" is not null and "at" is null then 'at: not timestamp' end,
+                   case when "_2" is not null and "temperature" is null then 'temperature: not double' end,
+                   case when "_3" is not null and "tags" is null then 'tags: not varchar[]' end,
+                   case when "_4" is not null and "position" is null then 'position: not struct("lat" double, "lon" double)' end,
+                   case when "_5" is not null and "rest" is null then 'rest: not json' end
                ], lambda reason: reason is not null) end as _reasons
     from checked
 )

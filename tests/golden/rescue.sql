@@ -29,15 +29,14 @@ checked as (
 ),
 judged as (
     select *,
-           case when _problem is not null
-                   or _problem is null and "_0" is not null and "id" is null
-                   or _problem is null and "_0" is null
-                   or _problem is null and "_1" is not null and "say ""hi""; --" is null
+           case when _problem is not null then [_problem]
+               when "_0" is not null and "id" is null
+                   or "_0" is null
+                   or "_1" is not null and "say ""hi""; --" is null
                then list_filter([
-                   case when _problem is not null then _problem end,
-                   case when _problem is null and "_0" is not null and "id" is null then 'id: not bigint' end,
-                   case when _problem is null and "_0" is null then 'id: required' end,
-                   case when _problem is null and "_1" is not null and "say ""hi""; --" is null then 'say "hi"; --: not boolean' end
+                   case when "_0" is not null and "id" is null then 'id: not bigint' end,
+                   case when "_0" is null then 'id: required' end,
+                   case when "_1" is not null and "say ""hi""; --" is null then 'say "hi"; --: not boolean' end
                ], lambda reason: reason is not null) end as _reasons
     from checked
 )

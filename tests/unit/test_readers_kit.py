@@ -15,6 +15,7 @@ import xlsxwriter
 from core import readers
 from core.contract import Dataset
 from core.errors import Rejected
+from core.quoting import identifier
 from core.session import open_session
 from core.source import FORMATS
 
@@ -50,11 +51,17 @@ def prepare(declared: Dataset, work: Path, *contents: bytes) -> list[readers.Pre
 
 
 def rows(declared: Dataset, files: Sequence[readers.Prepared], *, careful: bool = False) -> list[Row]:
-    """Return rows as (_file, _problem, [_rescued,] columns...), in the order in which a table would hold them."""
+    """Return rows as (_file, _problem, [_rescued,] columns...), in the order in which a table would hold them; values as they are spelt."""
+    given = {identifier(name): identifier(value) for name, value in readers.values(declared).items()}
+    hidden = ", ".join(["_raw", *given.values()])
+    spelt = ", ".join(f"coalesce({text}, cast({value} as varchar)) as {text}" for text, value in given.items())
     with session() as connection:
         relation = readers.relation(connection, declared, files, careful=careful)
         connection.execute(f"create temp table found as select * from ({relation})")
-        return list(connection.execute("select * exclude (_raw) from found order by rowid").fetchall())
+        for text, value in given.items():
+            assert connection.execute(f"select 1 from found where {text} is not null and {value} is not null").fetchone() is None
+        replaced = f"replace ({spelt})" if spelt else ""
+        return list(connection.execute(f"select * exclude ({hidden}) {replaced} from found order by rowid").fetchall())
 
 
 def read(declared: Dataset, work: Path, *contents: bytes, careful: bool = False) -> list[Row]:
