@@ -53,10 +53,11 @@ class Planned:
     partition_by: tuple[str, ...]
 
 
-def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout) -> tuple[DataFile, ...]:
+def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout, *, spread: str = "") -> tuple[DataFile, ...]:
     """Run a query and write its rows as Parquet files into the table's location, by partition; return them with their statistics.
 
-    `query` gives the table's columns. A crash leaves orphans, which vacuum takes.
+    `query` gives the table's columns; `spread`, where one is known, a cheaper one all of its partitions. A crash leaves orphans, which
+    vacuum takes.
     """
     if "://" not in table.uri:
         Path(table.uri).mkdir(parents=True, exist_ok=True)
@@ -66,7 +67,7 @@ def fragments(connection: duckdb.DuckDBPyConnection, query: str, table: Layout) 
         _refuse_partitions(table)
         target = table.uri
         options = f", partition_by ({identifiers(table.partition_by)}), filename_pattern 'part-{{uuidv7}}', append true"
-        query = f"select * from ({query}){_partition_order(connection, query, table.partition_by)}"
+        query = f"select * from ({query}){_partition_order(connection, spread or query, table.partition_by)}"
     copy = f"copy ({query}) to {literal(target)} (format parquet, compression zstd, compression_level 1, return_stats{options}"
     try:
         written = connection.execute(f"{copy})").fetchall()

@@ -60,7 +60,7 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
 
 def _in_digits(piece: str) -> str:
     """Return the condition that a value without quotes is no NaN or Infinity, which DuckDB reads in any case and writes as it came."""
-    return f"coalesce({piece} < '-:' or {piece} between '0' and ':', true)"  # behind a sign, too, letters come after digits
+    return f"coalesce(({piece}) < '-:' or ({piece}) between '0' and ':', true)"  # behind a sign, too, letters come after digits
 
 
 class _Literal(str):
