@@ -84,7 +84,7 @@ class Snapshot:
             return None
         counts = self.actions["null_count"].combine_chunks()
         place = counts.type.get_field_index(column)
-        found = counts.flatten()[place].to_pylist() if place >= 0 else [None]  # not `field`, which says 0 where a file has no statistics
+        found = counts.flatten()[place].to_pylist() if place >= 0 else [None]  # `field` would say 0 where the whole struct is NULL
         return None if None in found else sum(found)
 
     @cached_property

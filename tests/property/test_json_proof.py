@@ -21,11 +21,27 @@ DECLARED = dataset(
         {"name": "amount", "type": "decimal(38,18)"},
         {"name": "device", "from": "data.device"},
         {"name": "heat", "type": "double", "from": "data.heat"},
+        {"name": "count", "type": "integer", "from": "data.count"},
+        {"name": "on", "type": "boolean"},
     ],
 )
 
 NUMBERS = st.sampled_from(
-    ["0", "-0", "1", "1.5", "1.50", "1e2", "1E400", "9007199254740993", "18446744073709551616", "0.1000000000000000055", "NaN", "-Infinity"]
+    [
+        "0",
+        "-0",
+        "1",
+        "1.5",
+        "1.50",
+        "1e2",
+        "1E400",
+        "2147483648",
+        "9007199254740993",
+        "18446744073709551616",
+        "0.1000000000000000055",
+        "NaN",
+        "-INF",
+    ]
 ) | st.decimals(allow_nan=False, allow_infinity=False, places=4).map(str)
 TEXTS = st.text(max_size=12).map(json.dumps) | st.sampled_from(['"NaN"', '"a\\u0041"', '"null"', '""', '"x\\",\\"id\\":\\"y"'])
 VALUES = NUMBERS | TEXTS | st.sampled_from(["null", "true", "false", "[]", "{}", "[1]"])
@@ -34,7 +50,13 @@ VALUES = NUMBERS | TEXTS | st.sampled_from(["null", "true", "false", "[]", "{}",
 @st.composite
 def records(draw: st.DrawFn) -> str:
     pairs = [("id", draw(NUMBERS)), ("note", draw(VALUES)), ("amount", draw(VALUES))]
-    pairs.append(("data", "{" + f'"device":{draw(VALUES)},"heat":{draw(VALUES)}' + "}" if draw(st.booleans()) else draw(VALUES)))
+    pairs.append(
+        (
+            "data",
+            "{" + f'"device":{draw(VALUES)},"heat":{draw(VALUES)},"count":{draw(VALUES)}' + "}" if draw(st.booleans()) else draw(VALUES),
+        )
+    )
+    pairs.append(("on", draw(VALUES)))
     if draw(st.integers(0, 5)) == 0:
         pairs.append(draw(st.sampled_from([("id", "2"), ("id", pairs[0][1]), ("unknown", "1"), ("unknown", "{}")])))
     if draw(st.integers(0, 5)) == 0:
@@ -49,7 +71,7 @@ def records(draw: st.DrawFn) -> str:
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(found=st.lists(records(), min_size=1, max_size=8))
 def test_a_record_reads_the_same_with_and_without_the_proof(monkeypatch: pytest.MonkeyPatch, found: list[str]) -> None:
-    good = '{"id":1,"note":"a","amount":1.5,"data":{"device":"d","heat":1.5}}'
+    good = '{"id":1,"note":"a","amount":1.5,"data":{"device":"d","heat":1.5,"count":1},"on":true}'
     for first in ([good], [good.replace(",", ", ").replace(":", ": ")], []):
         body = ("\n".join([*first, *found]) + "\n").encode()
         with monkeypatch.context() as patch:

@@ -1,7 +1,14 @@
 """Expectations over a table: each kind kept and broken; a broken one is told and stops nothing."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from core import delta
+from core.contract import Dataset, Expect
+from core.delta import Change
+from core.expect import violations
 from core.run import Violated
 from tests.world import ORDERS, World
 
@@ -51,6 +58,32 @@ def test_a_load_unlike_the_last_ones_is_told(world: World) -> None:
     assert broken(world) == [("usual", "alert", "expected about 10 rows a load (within a factor of 2), found 4")]
     world.put("raw/orders/many.csv", HEADER + "1,1,\n" * 21)
     assert [name for name, *_ in broken(world)] == ["usual"]
+
+
+def test_nulls_are_counted_where_the_log_does_not_tell_them(world: World) -> None:
+    """A file that another writer added may have no statistics; and of a partition's value there are none."""
+    world.declare(ORDERS.replace("target: {", "target: {partition_by: [placed], ").replace("placed, type: timestamp", "placed, type: date"))
+    world.put("raw/orders/a.csv", HEADER + "1,,\n2,,\n")
+    world.put("raw/orders/b.csv", HEADER + "3,1,2025-01-01\n")
+    world.run()
+    table = world.lake.project.datasets["orders"]
+    snapshot = world.lake.table(table)
+    assert snapshot is not None
+    assert (snapshot.nulls("amount"), snapshot.nulls("placed"), snapshot.nulls("nowhere")) == (2, None, None)
+    (file,) = (file for file in snapshot.files if file.rows == 2)
+    bare = replace(file, stats='{"numRecords": 2}')
+    delta.commit(snapshot, Change(removed=(file,), exclusive=True), now=world.lake.now())
+    delta.commit(delta.open_table(snapshot.uri, {}), Change(added=(bare,)), now=world.lake.now())
+
+    expected = replace_expectations(table, nulls={"amount": 0.5, "placed": 0.5})
+    assert [found.message for found in violations(world.lake, expected)] == [
+        "expected at most 50.0% of amount to be NULL, found 66.7%; expected at most 50.0% of placed to be NULL, found 66.7%"
+    ]
+
+
+def replace_expectations(dataset: Dataset, **expect: Any) -> Dataset:
+    """Return the dataset with one expectation."""
+    return dataset.model_copy(update={"expect": (Expect.model_validate({"name": "e", **expect}),)})
 
 
 def test_a_table_is_judged_after_a_load_and_not_without_one(world: World) -> None:

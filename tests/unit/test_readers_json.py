@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from core import readers
+from core.quoting import identifier
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values
 from tests.world import ORDERS, World
 
@@ -333,5 +334,63 @@ def test_a_number_does_not_vanish_or_lose_its_sign(token: str, kind: str, tmp_pa
 
 def test_nan_is_no_json_however_it_is_written(tmp_path: Path) -> None:
     declared = dataset("jsonl", [{"name": "a", "type": "double"}])
-    found = read(declared, tmp_path, b'{"a":1.5}\n{"a":nan}\n{"a":NaN}\n{"a":inf}\n{"a":-inf}')
-    assert [row[1] is None for row in found] == [True, False, False, False, False]
+    spelt = ["nan", "NaN", "NAN", "-nan", "-NaN", "inf", "INF", "iNf", "Infinity", "-inf", "-INF", "-Infinity"]
+    found = read(declared, tmp_path, "\n".join(['{"a":1.5}', *(f'{{"a":{number}}}' for number in spelt), '{"a":-1.5}']).encode())
+    assert [row[1] is None for row in found] == [True, *[False] * len(spelt), True]
+
+
+VALUED = [
+    {"name": "a", "type": "bigint"},
+    {"name": "b", "type": "tinyint", "from": "n.b"},
+    {"name": "c", "type": "boolean", "required": True},
+    "d",
+]
+
+
+@pytest.mark.parametrize(
+    ("record", "came"),
+    [
+        ('{"a":9007199254740993,"n":{"b":-128},"c":true,"d":"x"}', (9007199254740993, -128, True)),
+        ('{"a":-9223372036854775808,"n":{"b":null},"c":false,"d":null}', (-9223372036854775808, None, False)),
+    ],
+)
+def test_whole_numbers_and_booleans_of_a_proven_record_come_as_values(record: str, came: tuple[Any, ...], tmp_path: Path) -> None:
+    texts, found = _as_they_come(tmp_path, '{"a":1,"n":{"b":2},"c":true,"d":"x"}', record)
+    assert (texts, found) == ((None, None, None), came)
+
+
+@pytest.mark.parametrize(
+    ("record", "came"),
+    [
+        ('{"a":1.5,"n":{"b":2},"c":true,"d":"x"}', ("1.5", "2", "true")),
+        ('{"a":1e2,"n":{"b":2},"c":true,"d":"x"}', ("100.0", "2", "true")),
+        ('{"a":-0,"n":{"b":2},"c":true,"d":"x"}', ("-0", "2", "true")),
+        ('{"a":9223372036854775808,"n":{"b":300},"c":1,"d":"x"}', ("9223372036854775808", "300", "1")),
+        ('{"a":"1","n":{"b":2},"c":"true","d":"x"}', ("1", "2", "true")),
+        ('{"a":true,"n":{"b":2},"c":true,"d":"x"}', ("true", "2", "true")),
+        ('{"a":1, "n":{"b":2},"c":true,"d":"x"}', ("1", "2", "true")),
+        ('{"a":1,"n":{"b":2},"c":true,"d":"x","a":1}', ("1", "2", "true")),
+    ],
+)
+def test_what_is_written_otherwise_comes_as_text_and_no_value(record: str, came: tuple[Any, ...], tmp_path: Path) -> None:
+    """The parser would make 2 of 1.5, and 1 of true."""
+    texts, found = _as_they_come(tmp_path, '{"a":1,"n":{"b":2},"c":true,"d":"x"}', record)
+    assert (texts, found) == (came, (None, None, None))
+
+
+def test_columns_that_share_a_place_come_as_text() -> None:
+    inner = {"name": "b", "type": "bigint", "from": "n.b"}
+    assert set(readers.values(dataset("jsonl", [{"name": "a", "type": "bigint"}, {"name": "same", "from": "a"}, inner]))) == {"b"}
+    assert set(readers.values(dataset("jsonl", [{"name": "n", "type": "bigint"}, inner]))) == {"b"}
+
+
+def _as_they_come(work: Path, *records: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Return texts and values of the last record, which is read beside others."""
+    declared = dataset("jsonl", VALUED)
+    given = readers.values(declared)
+    files = prepare(declared, work, "\n".join(records).encode())
+    with duckdb.connect() as connection:
+        connection.execute(f"create table found as {readers.relation(connection, declared, files)}")
+        names = ", ".join(identifier(name) for name in (*given, *given.values()))
+        *_, last = connection.execute(f"select {names} from found order by rowid").fetchall()
+    return last[: len(given)], last[len(given) :]

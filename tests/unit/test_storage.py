@@ -6,13 +6,14 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from threading import Barrier, current_thread, main_thread
+from threading import Barrier, Event, current_thread, main_thread
 
 import pytest
 
 from core.errors import Terminal, Transient
 from core.ingest import ingest, load
 from core.storage import ObjectGone, ObjectRef, side_by_side
+from core.storage.ahead import Ahead
 from tests.conftest import bucket
 from tests.world import ORDERS, World
 
@@ -301,3 +302,63 @@ def test_a_bucket_without_versions_loses_nothing_that_changed_meanwhile(
     assert world.fates() == {"raw/orders/a.csv": "loaded"}
     assert world.values("select id from orders") == [2]
     assert world.keys("raw/") == set()
+
+
+LARGE = b"x" * (1 << 20)
+
+
+def test_a_file_that_was_foretold_is_what_it_is_when_it_is_fetched(world: World, tmp_path: Path) -> None:
+    raw = world.declare(ORDERS).lake.raw
+    for name in "abc":
+        world.put(f"raw/{name}", LARGE + name.encode())
+    refs = list(raw.list("raw/"))
+    before = {ref.key: raw.fetch(ref, tmp_path / f"before-{ref.key[-1]}") for ref in refs}
+
+    raw.foretell(refs)
+    assert {ref.key: raw.fetch(ref, tmp_path / f"again-{ref.key[-1]}") for ref in refs} == before
+
+    raw.foretell(refs)
+    raw.fetch(refs[2], tmp_path / "last")  # by now the two before it are hashed
+    world.put("raw/a", b"y" * (len(LARGE) + 1))
+    Path(world.uri, "raw/b").unlink()
+    assert raw.fetch(ObjectRef("raw/a"), tmp_path / "new").version not in (None, before["raw/a"].version)
+    with pytest.raises(ObjectGone):
+        raw.fetch(ObjectRef("raw/b"), tmp_path / "none")
+
+
+def test_a_hash_ahead_is_taken_once_and_waited_for_only_where_it_was_begun(tmp_path: Path) -> None:
+    begun, go, done = Event(), Event(), list[str]()
+
+    def digest(path: Path) -> str:
+        done.append(path.name)
+        begun.set()
+        assert go.wait(60)
+        return path.read_text()
+
+    paths = [tmp_path / name for name in ("first", "second", "gone")]
+    for path in paths[:2]:
+        path.write_text(path.name)
+    ahead = Ahead(digest)
+    ahead.begin(paths)
+    ahead.begin(paths)
+    assert begun.wait(60)
+    assert ahead.take(paths[1]) is None  # nobody has begun: who asks is as fast
+    go.set()
+    assert (ahead.take(paths[0]), ahead.take(paths[0])) == ("first", None)
+    assert ahead.take(paths[2]) is None
+    assert done == ["first"]
+
+
+def test_a_hash_ahead_of_a_file_that_was_touched_since_is_not_taken(tmp_path: Path) -> None:
+    begun, path = Event(), tmp_path / "file"
+
+    def digest(path: Path) -> str:
+        begun.set()
+        return path.read_text()
+
+    path.write_text("old")
+    ahead = Ahead(digest)
+    ahead.begin([path])
+    assert begun.wait(60)
+    path.write_text("newer")
+    assert ahead.take(path) is None

@@ -121,8 +121,8 @@ GUARDS: Final = (
         "merge-is-exclusive",
         "A merge takes the lock: a key that is new to two of them is inserted once.",
         "core/change.py",
-        "return Decision(Change(fragments(connection, query, snapshot), rewritten, exclusive=True), _fates",
-        "return Decision(Change(fragments(connection, query, snapshot), rewritten), _fates",
+        "return Decision(Change(added, rewritten, exclusive=True), _fates",
+        "return Decision(Change(added, rewritten), _fates",
         (TRAPS + "test_traps_6_and_15_a_rival_s_commit_in_between_neither_doubles_nor_loses_a_row[older-merge]",),
     ),
     Guard(

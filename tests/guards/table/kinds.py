@@ -84,7 +84,7 @@ GUARDS: Final = (
     Guard(
         "json-keys-go-by-case",
         "Keys that differ in case are different: values are taken by place, since the names of a struct ignore it.",
-        "core/readers/records.py",
+        "core/readers/paths.py",
         'found = f"struct_extract_at({found}, {list(level).index(key) + 1})"',
         'found = f"struct_extract({found}, {literal(key)})"',
         (JSON + "test_keys_that_differ_in_case_are_different_keys",),
@@ -128,6 +128,14 @@ GUARDS: Final = (
         'return " and ".join(exact)',
         "return exact[0]",
         (JSON + "test_what_only_a_tolerant_parser_takes_is_no_record",),
+    ),
+    Guard(
+        "values-of-proven-records-alone",
+        "The parser's own value is taken only where the record, written again from it, is what came: of 1.5 it makes the whole number 2.",
+        "core/readers/records.py",
+        'value = f"case when proven then {paths.expression(column)} end" if',
+        "value = paths.expression(column) if",
+        (JSON + "test_what_is_written_otherwise_comes_as_text_and_no_value",),
     ),
     Guard(
         "proof-sees-keys-twice",

@@ -21,6 +21,14 @@ GUARDS: Final = (
         (STORAGE + "test_a_key_that_leads_out_of_the_lake_is_refused_by_every_verb",),
     ),
     Guard(
+        "a-hash-ahead-is-of-what-is-there",
+        "A file that was written into since it was hashed ahead is hashed again: it would be loaded under the name of what it was.",
+        "core/storage/ahead.py",
+        "return digest if looked == _looks(path) else None",
+        "return digest",
+        (STORAGE + "test_a_hash_ahead_of_a_file_that_was_touched_since_is_not_taken",),
+    ),
+    Guard(
         "fetch-names-the-version",
         "An object is fetched as the version that was announced, not as the newest one of its name.",
         "core/storage/bucket.py",

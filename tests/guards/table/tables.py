@@ -17,6 +17,14 @@ UNCERTAIN: Final = PRUNING + "test_what_is_less_than_certain_prunes_nothing_that
 
 GUARDS: Final = (
     Guard(
+        "no-statistics-are-not-no-nulls",
+        "Of a file without statistics nothing is known: its NULLs are counted.",
+        "core/delta/snapshot.py",
+        "return None if None in found else sum(found)",
+        "return sum(count or 0 for count in found)",
+        ("unit/test_expectations.py::test_nulls_are_counted_where_the_log_does_not_tell_them",),
+    ),
+    Guard(
         "cut-maximum-encloses",
         "A maximum that is cut is made greater than all that begin like it; otherwise its row is never found.",
         "core/statistics.py",
