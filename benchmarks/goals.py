@@ -42,7 +42,11 @@ def judged(known: Known) -> list[tuple[Goal, Verdict | None]]:
 
 def ratio(benchmark: str, of: Name, to: Name, most: float) -> Judge:
     """Ask for a ratio of medians, at most so much."""
-    return _pair(benchmark, of, to, lambda a, b: Verdict(f"{a.median / b.median:.2f} x", a.median / b.median <= most))
+    return _pair(benchmark, of, to, lambda a, b: Verdict(f"{_times(a.median / b.median)} x", a.median / b.median <= most))
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3f}"
 
 
 def times_faster(benchmark: str, of: Name, than: Name, least: float) -> Judge:
@@ -158,8 +162,9 @@ GOALS: Final = (
              both(ratio(f"merge_{size}", LAKELET, 0, 0.7), peak(f"merge_{size}", LAKELET, 400)))
         for size in ("5m", "20m")
     ),
-    Goal("merge_days", "100k rows of one day of 50M, beside delta-rs' MERGE", "<= 0.7 x, < 400 MB",
-         both(ratio("merge_days", 3, 2, 0.7), peak("merge_days", 3, 400))),
+    Goal("merge_days", "100k rows of one day of 50M, beside delta-rs' MERGE by the same key", "<= 0.7 x, < 400 MB",
+         both(ratio("merge_days", 3, 4, 0.7), peak("merge_days", 3, 400))),
+    Goal("merge_days", "the same, beside a MERGE that is told the day", "<= 0.7 x", ratio("merge_days", 3, 2, 0.7)),
     Goal("merge_days", "the same day in a table of a tenth", "<= 1.2 x", ratio("merge_days", 3, 1, 1.2)),
     Goal("xlsx", "XLSX of 500k rows, beside fastexcel alone", "<= 1.5 x", ratio("xlsx", LAKELET, 0, 1.5)),
     *(

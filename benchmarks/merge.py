@@ -77,12 +77,14 @@ def stocked(dataset: str, query: str, parts: Sequence[str], project: Path = PROJ
     return folder
 
 
-def delta_rs(dataset: str, lake: Path, file: Path, condition: str, *, label: str = "delta-rs MERGE", where: str = "true") -> Contestant:
+def delta_rs(
+    dataset: str, lake: Path, file: Path, condition: str, *, label: str = "delta-rs MERGE", where: str = "true", most: int = 99
+) -> Contestant:
     """Return delta-rs' MERGE over a lake's table."""
     columns = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in COLUMNS.items()) + "}"
     argv = (sys.executable, str(SCRIPTS / "delta_merge.py"), f"lake/silver/{dataset}", str(file), columns, condition)
     check = (f"lake/silver/{dataset}", "--where", where)
-    return Contestant(label, argv, check, setup=lambda folder: link_all(lake, folder / "lake"), tells=True)
+    return Contestant(label, argv, check, setup=lambda folder: link_all(lake, folder / "lake"), most=most, tells=True)
 
 
 def ours(dataset: str, lake: Path, file: Path, *, label: str = "Lakelet", where: str = "true") -> Contestant:
