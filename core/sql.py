@@ -26,7 +26,6 @@ def conform(dataset: Dataset, relation: str, values: Mapping[str, str] = TEXTS_A
 
     `values` are columns of which the reader may give the value itself, exactly, under that name, and no text then.
 
-
     Columns: `_file`, the contract's columns, `_rescued` where it is declared, `_reasons` (varchar[]), those of `stored_verdicts` (names of
     broken checks), `_raw` (the record as it came, of refused rows only); `_problem` where a check looks into other tables. What no one
     asks for is not kept: a column of NULLs is memory too.
@@ -72,14 +71,16 @@ def _select(columns: Sequence[str], source: str) -> str:
 
 
 def _tried(text: str, column: Column, values: Mapping[str, str]) -> str:
+    """Return the value that the reader gives in place of a text, otherwise the cast that may be wrong."""
     cast = attempt(text, column)
     return f"case when {text} is null then read.{identifier(values[column.name])} else {cast} end" if column.name in values else cast
 
 
 def _typed(number: int, column: Column, values: Mapping[str, str]) -> str:
+    """Return what is exact of it: of a reader's value there is nothing to ask."""
     text, tried = f"_{number}", f"_t{number}"
-    value = exact(text, tried, column)
-    return f"case when {text} is null then {tried} else {value} end" if column.name in values else value
+    kept = exact(text, tried, column)
+    return f"case when {text} is null then {tried} else {kept} end" if column.name in values else kept
 
 
 def _computed(column: Column) -> str:
@@ -105,16 +106,13 @@ def _verdicts(dataset: Dataset) -> list[str]:
     return [*checks, *failed]
 
 
-UNREAD: Final = "case when _problem is not null then [_problem] end"
-
-
 def _reasons(dataset: Dataset, values: Mapping[str, str]) -> str:
     """Return the list of what speaks against a row. A record that could not be read has no columns to judge."""
     found = [reason for column in dataset.columns for reason in _column_reasons(dataset, column, values)]
     found += [(f"_f{n}", literal(f"{c.name}: cannot be computed")) for n, c in enumerate(dataset.computed_columns)]
     for n, check in _row_checks(dataset, "quarantine"):
         found += [(f"_k{n} = 1", literal(f"check {check.name}")), (f"_k{n} = 2", literal(f"check {check.name}: cannot be computed"))]
-    return f"case when _problem is not null then [_problem]\n           {_list(found).removeprefix('case ')}" if found else UNREAD
+    return _list(found, first="when _problem is not null then [_problem]\n           ")
 
 
 def _column_reasons(dataset: Dataset, column: Column, values: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -165,14 +163,18 @@ def _row_checks(dataset: Dataset, action: str) -> list[tuple[int, Check]]:
     return [(n, check) for n, check in enumerate(dataset.checks) if check.action == action and not check.looks_elsewhere]
 
 
-def _list(pairs: Sequence[tuple[str, str]]) -> str:
-    """Return the list of the reasons whose condition holds, NULL for none: the list is only made for rows that need one."""
+def _list(pairs: Sequence[tuple[str, str]], *, first: str = "") -> str:
+    """Return the list of the reasons whose condition holds, NULL for none: the list is only made for rows that need one.
+
+    `first` is a case that comes before them, and leaves them unasked.
+    """
     if not pairs:
-        return "null::varchar[]"
+        return f"case {first.rstrip()} end" if first else "null::varchar[]"
     either = "\n               or ".join(condition for condition, _ in pairs)
     cases = ",\n               ".join(f"case when {condition} then {reason} end" for condition, reason in pairs)
     return (
-        f"case when {either}\n           then list_filter([\n               {cases}\n           ], lambda reason: reason is not null) end"
+        f"case {first}when {either}\n"
+        f"           then list_filter([\n               {cases}\n           ], lambda reason: reason is not null) end"
     )
 
 

@@ -47,7 +47,10 @@ class Paths:
         level.setdefault(way[-1], kind)
 
     def expression(self, column: Column, parsed: str = "parsed") -> str:
-        """Return the column's text in what the parser gave. By place, not by name: names of a struct ignore case, keys of JSON don't."""
+        """Return the column's text, or its value, in what the parser gave.
+
+        By place, not by name: names of a struct ignore case, keys of JSON don't.
+        """
         way, found = self.ways[column.name], parsed
         level: Any = self.structure
         for key in way:
@@ -56,7 +59,7 @@ class Paths:
         if level != self._kind(column):  # an object of which a part is a column too, or a key that two columns take differently
             at = literal(pointer(way))
             return f"nullif(cast(exact -> {at} as varchar), 'null')" if numbers.nested(column.type) else f"(exact ->> {at})"
-        return found if level == column.type else f"cast({found} as varchar)"
+        return found if column.name in self.typed else f"cast({found} as varchar)"
 
     def text_at(self, way: Way) -> proof.Text | None:
         """Return the text of what stands at a place of the record, None where no column reads just that."""

@@ -142,8 +142,8 @@ GUARDS: Final = (
         "a-bad-record-is-no-row",
         "A record that its reader found wrong is set aside, whatever its cells say.",
         "core/sql.py",
-        "return f\"case when _problem is not null then [_problem]\\n           {_list(found).removeprefix('case ')}\" if found else UNREAD",
-        "return _list(found)",
+        'return _list(found, first="when _problem is not null then [_problem]',
+        'return _list(found, first="when false then [_problem]',
         (BAD_INPUT + "test_rows_of_a_wrong_width_or_with_a_stray_quote_are_quarantined_as_they_came",),
     ),
     Guard(
