@@ -39,16 +39,14 @@ def main(project: str, folder: str, commits: str, upkeep: str) -> None:
     append(lake, dataset, 0)  # makes both tables
     Snapshot.created = property(lambda _: birth)  # type: ignore[assignment, method-assign]
     with lake.workplace() as work, lake.session(work) as connection:
-        target, quarantine = opened(lake, dataset)
         for number in range(1, int(commits)):
             now = birth + EVERY * number
             Lake.now = lambda _, now=now: now  # type: ignore[method-assign, misc]
-            commit(lake, connection, dataset, number, target, quarantine)
+            commit(lake, connection, dataset, number)
             if number % A_DAY == 0:
                 let_rest(Path(folder), started, now)
                 if upkeep == "maintained" and (done := maintain(lake, dataset)).left:
                     sys.exit(f"{number}: {done}")
-                target, quarantine = opened(lake, dataset)
     let_rest(Path(folder), started, datetime.now(UTC))
 
 
@@ -59,31 +57,30 @@ def let_rest(folder: Path, started: float, since: datetime) -> None:
             os.utime(path, (since.timestamp(),) * 2)
 
 
-def opened(lake: Lake, dataset: Dataset) -> tuple[Snapshot, Snapshot]:
-    target, quarantine = lake.table(dataset), lake.quarantine(dataset)
-    if target is None or quarantine is None:
-        sys.exit("there are no tables")
-    return target, quarantine
-
-
-def commit(
-    lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int, target: Snapshot, quarantine: Snapshot
-) -> None:
+def commit(lake: Lake, connection: duckdb.DuckDBPyConnection, dataset: Dataset, number: int) -> None:
     """Commit one file (the row that is refused, the others, the file's identities) and archive it."""
     now, content = lake.now(), body(number)
     ref = ObjectRef(key_of(dataset, number), hashlib.sha256(content).hexdigest()[:32], len(content), now)
     moment = int(now.timestamp() * 1000)
     bad = int(number % BAD == 0)
     if bad:
+        quarantine = made(lake.quarantine(dataset))
         record = {"kind": "quarantine", "dataset": dataset.name, "quarantined": 1}
         added = fragments(connection, refused_row(ref, content), quarantine)
         delta.commit(quarantine, Change(added, identities={ref.source: moment}, record=record), now=now)
     rows = {"read": ROWS, "accepted": ROWS - bad, "quarantined": bad, "inserted": ROWS - bad, "updated": 0, "superseded": 0, "duplicate": 0}
     record = {"kind": "ingest", "dataset": dataset.name, "mode": "append", "balance": rows, "objects": [{"source": ref.source, **rows}]}
     identities = {versions.identity(ref.key): moment, ref.source: moment}
+    target = made(lake.table(dataset))
     added = fragments(connection, accepted_rows(ref, number, ROWS - bad), target)
     delta.commit(target, Change(added, identities=identities, record=record), now=now)
     lake.raw.put(f"archived/{place(dataset, ref)}", content)
+
+
+def made(table: Snapshot | None) -> Snapshot:
+    if table is None:
+        sys.exit("there are no tables")
+    return table
 
 
 def accepted_rows(ref: ObjectRef, number: int, rows: int) -> str:

@@ -7,6 +7,7 @@ farthest cell. Rows as all spreadsheets write them are proven by one pattern, at
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from operator import lt
 from pathlib import Path
 from typing import Any, Final
@@ -24,15 +25,8 @@ OTHER: Final = rb'(?: t="(?:n|str|b|d|e|inlineStr)")?+(?: [cv]m="[0-9]++")*+(?:/
 PLAIN: Final = (rb"><v>[^<]++</v></c>", rb' t="inlineStr"><is><t>[^<]*+</t></is></c>', rb' t="(?:n|str|b|d|e)"><v>[^<]++</v></c>')
 """What nearly all cells are, which OTHER would tell, too: asked first, it takes half the time."""
 
-
-def _rows(letters: bytes) -> re.Pattern[bytes]:
-    """Return the pattern of a row whose cells stand in columns with such names."""
-    cell = rb'<c r="' + letters + rb'\1"(?: s="[0-9]++")?+(?:' + rb"|".join((rb' t="s"><v>[0-9]++</v></c>', *PLAIN, OTHER)) + rb")"
-    return re.compile(rb'<row r="([1-9][0-9]{0,6})"(?: [^>/]*+)?+(?:/>|>(?:' + cell + rb")*+</row>)")
-
-
-NARROW_ROW: Final = _rows(rb"[A-Z]")
-ROW: Final = _rows(rb"[A-Z]{1,3}")
+NARROW: Final = rb"[A-Z]"
+ANY: Final = rb"[A-Z]{1,3}"
 PLACE: Final = re.compile(rb'<c r="([A-Z]{1,3})[0-9]')
 WIDE: Final = re.compile(rb'<c r="([A-Z]{2,3})')
 UNUSUAL: Final = re.compile(rb"<(?:\w+:)?(?:c|row)[\s/>]|<!|\w:sheetData")
@@ -76,22 +70,34 @@ def usual(chunks: Iterator[bytes], sink: Any) -> Cells | None:
 
 def _block(block: bytes, found: Cells, tables: int) -> tuple[Cells | None, int]:
     """Add whole rows, and what stands around them."""
-    wide = 0
-    pieces = NARROW_ROW.split(block) if found.columns <= LETTERS else []
-    if not pieces or UNUSUAL.search(around := b" ".join(pieces[::2])):
-        pieces = ROW.split(block)
-        around = b" ".join(pieces[::2])
-        wide = max(map(column_number, map(bytes.decode, set(WIDE.findall(block)))), default=0)
-    numbers = [int(number) for number in pieces[1::2]]
+    letters = NARROW if found.columns <= LETTERS else ANY
+    numbers, around = _rows_of(block, letters)
+    if letters == NARROW and UNUSUAL.search(around):
+        letters = ANY
+        numbers, around = _rows_of(block, letters)
     tables += around.count(b"<sheetData")
     if UNUSUAL.search(around) or tables > 1:
         return None, tables
     if not all(map(lt, [found.rows, *numbers], numbers)) or (numbers and numbers[-1] > LAST_ROW):
         return None, tables
+    wide = max(map(column_number, map(bytes.decode, set(WIDE.findall(block)))), default=0) if letters == ANY else 0
     if wide > LAST_COLUMN:
         raise Odd(BEYOND)
     rows = numbers[-1] if numbers else found.rows
     return Cells(rows, max(found.columns, wide, LETTERS), found.values + block.count(b"</c>")), tables
+
+
+@cache
+def _pattern(letters: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a row whose cells stand in columns with such names; made at its first use, because it takes a millisecond."""
+    cell = rb'<c r="' + letters + rb'\1"(?: s="[0-9]++")?+(?:' + rb"|".join((rb' t="s"><v>[0-9]++</v></c>', *PLAIN, OTHER)) + rb")"
+    return re.compile(rb'<row r="([1-9][0-9]{0,6})"(?: [^>/]*+)?+(?:/>|>(?:' + cell + rb")*+</row>)")
+
+
+def _rows_of(block: bytes, letters: bytes) -> tuple[list[int], bytes]:
+    """Return the numbers of the rows that the pattern knows, and all that stands around them."""
+    pieces = _pattern(letters).split(block)
+    return [int(number) for number in pieces[1::2]], b" ".join(pieces[::2])
 
 
 def width(path: Path, part: str) -> int:
