@@ -45,8 +45,8 @@ GUARDS: Final = (
         "a-message-is-known-as-a-whole",
         "A value that reads like one of DuckDB's sentences does not pass as a type or a column.",
         "core/telling.py",
-        "pattern.fullmatch(message)",
-        "pattern.match(message)",
+        "re.fullmatch(pattern, message, re.DOTALL)",
+        "re.match(pattern, message, re.DOTALL)",
         (REPORTS + "test_a_value_that_reads_like_a_sentence_of_the_engine_is_not_told",),
     ),
     Guard(
