@@ -1,5 +1,7 @@
 """The benchmarks' page says what was measured: tables, goals met and missed, what is kept from other days. Nothing is timed here."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -155,3 +157,14 @@ def test_a_plot_is_text_that_names_its_contestants() -> None:
         '    y-axis "seconds" 0 --> 3.5',
         "    bar [2, 3.5]",
     ]
+
+
+@pytest.mark.parametrize("name", ["old_tables", "merge_days"])
+def test_a_benchmark_whose_tables_are_made_from_within_still_runs(name: str) -> None:
+    """They use the core as no user does, and notice late what has changed there."""
+    miniature = ("--scale", "0.001", "--rounds", "1", "--json")
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--only", name, *miniature], cwd=harness.ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert all(row["seconds"] for one in json.loads(done.stdout) for row in one["rows"])
