@@ -31,7 +31,7 @@ class Ahead:
         try:
             looked, digest = coming.result()
             return digest if looked == _looks(path) else None
-        except OSError:
+        except Exception:  # whatever it is, reading the file again will say it
             return None
 
     def _work(self, coming: dict[Path, Future[tuple[Looks, str]]]) -> None:
