@@ -68,10 +68,10 @@ def _rows(snapshot: Snapshot, bounds: tuple[int | None, int | None]) -> str:
 
 
 def _nulls(connection: duckdb.DuckDBPyConnection, snapshot: Snapshot, column: str, most: float) -> str:
-    count = snapshot.nulls(column)
-    if count is None:
-        count = _one(connection, f"select count(*) from held where {identifier(column)} is null")
-    share = count / max(snapshot.rows, 1)
+    if (count := snapshot.nulls(column)) is not None:
+        share = count / max(snapshot.rows, 1)
+    else:
+        share = _one(connection, f"select count(*) filter (where {identifier(column)} is null) / greatest(count(*), 1) from held")
     return f"expected at most {most:.1%} of {column} to be NULL, found {share:.1%}" if share > most else ""
 
 

@@ -79,8 +79,9 @@ class Snapshot:
         return pa.table(self._table.get_add_actions(flatten=False))
 
     def nulls(self, column: str) -> int | None:
-        """Return in how many rows a column is NULL, as the log tells; None where it does not tell that of every file."""
-        if "null_count" not in self.actions.column_names:
+        """Return in how many of `rows` a column is NULL, as the log tells; None where it does not tell both of every file."""
+        told = self.actions.column_names
+        if "null_count" not in told or "num_records" not in told or self.actions["num_records"].null_count:
             return None
         counts = self.actions["null_count"].combine_chunks()
         place = counts.type.get_field_index(column)

@@ -54,13 +54,14 @@ def rewriting(paths: Sequence[Path], place: Place) -> str:
         return NEVER
     merged = [literal("".join(run)) if isinstance(run[0], _Literal) else run[0] for run in _runs(pieces)]
     exact = [f"_raw = concat({', '.join(merged)})"]
-    exact += [_in_digits(piece) for piece in pieces if isinstance(piece, _Bare)]
+    exact += [_of_json(piece) for piece in pieces if isinstance(piece, _Bare)]
     return " and ".join(exact)
 
 
-def _in_digits(piece: str) -> str:
+def _of_json(piece: str) -> str:
     """Return the condition that a value without quotes is no NaN or Infinity, which DuckDB reads in any case and writes as it came."""
-    return f"coalesce(({piece}) < '-:' or ({piece}) between '0' and ':', true)"  # behind a sign, too, letters come after digits
+    digits = f"({piece}) < '-:' or ({piece}) between '0' and ':'"  # behind a sign, too, letters come after digits
+    return f"coalesce({digits} or ({piece}) in ('true', 'false'), true)"
 
 
 class _Literal(str):

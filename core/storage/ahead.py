@@ -1,4 +1,7 @@
-"""Hashes files before they are fetched, in a thread of its own: beside DuckDB's work it costs little time. Nothing hangs on it."""
+"""Hashes files before they are fetched, in a thread of its own: beside DuckDB's work it costs little time. Nothing hangs on it.
+
+A daemon, and no pool: a pool's threads are waited for when the process ends, and Ctrl-C must not take as long as gigabytes do.
+"""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future

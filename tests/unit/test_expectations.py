@@ -60,7 +60,8 @@ def test_a_load_unlike_the_last_ones_is_told(world: World) -> None:
     assert [name for name, *_ in broken(world)] == ["usual"]
 
 
-def test_nulls_are_counted_where_the_log_does_not_tell_them(world: World) -> None:
+@pytest.mark.parametrize("stats", ['{"numRecords": 2}', "{}", '{"nullCount": {"amount": 2}}'])
+def test_nulls_are_counted_where_the_log_does_not_tell_them(world: World, stats: str) -> None:
     """A file that another writer added may have no statistics; and of a partition's value there are none."""
     world.declare(ORDERS.replace("target: {", "target: {partition_by: [placed], ").replace("placed, type: timestamp", "placed, type: date"))
     world.put("raw/orders/a.csv", HEADER + "1,,\n2,,\n")
@@ -71,7 +72,7 @@ def test_nulls_are_counted_where_the_log_does_not_tell_them(world: World) -> Non
     assert snapshot is not None
     assert (snapshot.nulls("amount"), snapshot.nulls("placed"), snapshot.nulls("nowhere")) == (2, None, None)
     (file,) = (file for file in snapshot.files if file.rows == 2)
-    bare = replace(file, stats='{"numRecords": 2}')
+    bare = replace(file, stats=stats)
     delta.commit(snapshot, Change(removed=(file,), exclusive=True), now=world.lake.now())
     delta.commit(delta.open_table(snapshot.uri, {}), Change(added=(bare,)), now=world.lake.now())
 

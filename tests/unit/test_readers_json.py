@@ -9,6 +9,7 @@ import pytest
 
 from core import readers
 from core.quoting import identifier
+from core.readers import records
 from tests.unit.test_readers_kit import dataset, prepare, read, rejected, rows, values
 from tests.world import ORDERS, World
 
@@ -376,6 +377,12 @@ def test_what_is_written_otherwise_comes_as_text_and_no_value(record: str, came:
     """The parser would make 2 of 1.5, and 1 of true."""
     texts, found = _as_they_come(tmp_path, '{"a":1,"n":{"b":2},"c":true,"d":"x"}', record)
     assert (texts, found) == (came, (None, None, None))
+
+
+def test_a_text_that_is_a_boolean_in_json_is_proven(tmp_path: Path) -> None:
+    files = prepare(dataset("jsonl", ["a"]), tmp_path, b'{"a":true}\n{"a":false}\n{"a":7}\n{"a":NaN}')
+    found = records.relation(duckdb.connect(), dataset("jsonl", ["a"]), files)
+    assert duckdb.sql(f"select proven {found[found.index(chr(10) + 'from (') :]}").fetchall() == [(True,), (True,), (True,), (False,)]
 
 
 def test_columns_that_share_a_place_come_as_text() -> None:
